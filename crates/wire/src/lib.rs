@@ -1,0 +1,15 @@
+//! The protocols of Narrows as pure state machines: bytes in, events out.
+//!
+//! Nothing here touches a socket, a clock, a thread, or randomness. The caller passes the bytes it
+//! read and the present [`Time`], takes typed events, gives commands, and writes what has gathered
+//! in the output. So the same code runs in production, in the simulated world, and under a fuzzer.
+//! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
+#![warn(missing_docs)]
+
+mod head;
+mod name;
+mod time;
+
+pub use head::{Field, Head, Indexing};
+pub use name::Name;
+pub use time::Time;

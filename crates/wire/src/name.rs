@@ -1,0 +1,88 @@
+//! Field names that the gateway itself reads or that HPACK knows.
+
+macro_rules! names {
+    ($($variant:ident = $text:literal),* $(,)?) => {
+        /// A field name: one of those known at compile time, or [`Name::Other`], whose text stands in
+        /// the arena of the [`Head`](crate::Head).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(missing_docs, reason = "each variant is named after its text")]
+        pub enum Name { $($variant,)* Other }
+
+        impl Name {
+            /// Every known name.
+            pub const KNOWN: &[Self] = &[$(Self::$variant),*];
+
+            /// The text of a known name; empty for [`Name::Other`].
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* Self::Other => "" }
+            }
+
+    XX(text: &[u8]) -> Self {
+                // `match` on a byte string compiles to a comparison by length, then by content.
+                $(const $variant: &[u8] = $text.as_bytes();)*
+                match text { $($variant => Self::$variant,)* _ => Self::Other }
+            }
+        }
+    };
+}
+
+// The pseudo fields come first: `is_pseudo` relies on it.
+names! {
+    Authority = ":authority", Method = ":method", Path = ":path", Scheme = ":scheme",
+    Status = ":status", Protocol = ":protocol",
+    // The rest of HPACK's static table (RFC 7541 Appendix A), in its order.
+    AcceptCharset = "accept-charset", AcceptEncoding = "accept-encoding",
+    AcceptLanguage = "accept-language", AcceptRanges = "accept-ranges", Accept = "accept",
+    AccessControlAllowOrigin = "access-control-allow-origin", Age = "age", Allow = "allow",
+    Authorization = "authorization", CacheControl = "cache-control",
+    ContentDisposition = "content-disposition", ContentEncoding = "content-encoding",
+    ContentLanguage = "content-language", ContentLength = "content-length",
+    ContentLocation = "content-location", ContentRange = "content-range",
+    ContentType = "content-type", Cookie = "cookie", Date = "date", Etag = "etag",
+    Expect = "expect", Expires = "expires", From = "from", Host = "host", IfMatch = "if-match",
+    IfModifiedSince = "if-modified-since", IfNoneMatch = "if-none-match", IfRange = "if-range",
+    IfUnmodifiedSince = "if-unmodified-since", LastModified = "last-modified", Link = "link",
+    Location = "location", MaxForwards = "max-forwards",
+    ProxyAuthenticate = "proxy-authenticate", ProxyAuthorization = "proxy-authorization",
+    Range = "range", Referer = "referer", Refresh = "refresh", RetryAfter = "retry-after",
+    Server = "server", SetCookie = "set-cookie",
+    StrictTransportSecurity = "strict-transport-security", TransferEncoding = "transfer-encoding",
+    UserAgent = "user-agent", Vary = "vary", Via = "via", WwwAuthenticate = "www-authenticate",
+    // Connection-specific fields (RFC 9113 §8.2.2).
+    Connection = "connection", KeepAlive = "keep-alive", ProxyConnection = "proxy-connection",
+    Te = "te", Trailer = "trailer", Upgrade = "upgrade",
+    // gRPC (PROTOCOL-HTTP2.md).
+    GrpcTimeout = "grpc-timeout", GrpcStatus = "grpc-status", GrpcMessage = "grpc-message",
+    GrpcStatusDetails = "grpc-status-details-bin", GrpcEncoding = "grpc-encoding",
+    GrpcAcceptEncoding = "grpc-accept-encoding",
+    GrpcPreviousRpcAttempts = "grpc-previous-rpc-attempts",
+    GrpcRetryPushback = "grpc-retry-pushback-ms",
+    // Forwarding and tracing.
+    Traceparent = "traceparent", Tracestate = "tracestate", XRequestId = "x-request-id",
+    XForwardedFor = "x-forwarded-for", XForwardedProto = "x-forwarded-proto",
+    XForwardedHost = "x-forwarded-host", XForwardedPort = "x-forwarded-port",
+    XRealIp = "x-real-ip", Forwarded = "forwarded", Priority = "priority",
+}
+
+impl Name {
+    /// Whether this is a pseudo field (RFC 9113 §8.3).
+    pub const fn is_pseudo(self) -> bool {
+        (self as u8) <= (Self::Protocol as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+
+    #[test]
+    fn every_known_name_is_found_by_its_text() {
+        for name in Name::KNOWN {
+            assert_eq!(Name::of(name.as_str().as_bytes()), *name);
+            assert_eq!(name.is_pseudo(), name.as_str().starts_with(':'));
+        }
+        assert_eq!(Name::of(b"jobid"), Name::Other);
+        assert_eq!(Name::of(b""), Name::Other);
+    }
+}

@@ -4,10 +4,17 @@
 //! keeps its memory, so decoding into a used one allocates nothing. Names are lower case.
 
 use crate::Name;
+use crate::hpack::StaticIndex;
+
+/// First size of an arena: most heads fit.
+const ARENA_BYTES_MIN: usize = 512;
 
 /// How a field came over the wire, which decides how the encoder sends it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexing {
+    /// Came as an entry of HPACK's static table, which every peer knows. Only the decoder gives this: a
+    /// field that is pushed or set with it is taken as [`Indexing::MayRepeat`].
+    Static(StaticIndex),
     /// Came as an index into the peer's table, so it repeats: worth an entry in our own table. Holds the
     /// hash of name and value, computed once when the entry was made.
     Repeats(u32),
@@ -35,7 +42,10 @@ pub struct Field {
 /// The fields of a request, a reply, or trailers, in their order. Pseudo fields are fields like others.
 #[derive(Debug, Clone, Default)]
 pub struct Head {
+    /// The arena. Bytes behind `used` are left over from earlier use, so that room for a decoded string
+    /// need not be filled with zeros first.
     bytes: Vec<u8>,
+    used: usize,
     fields: Vec<Field>,
 }
 
@@ -44,12 +54,12 @@ pub struct Head {
 impl Head {
     /// An empty head that holds no memory yet.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), fields: Vec::new() }
+        Self { bytes: Vec::new(), used: 0, fields: Vec::new() }
     }
 
     /// Removes all fields; keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.used = 0;
         self.fields.clear();
     }
 
@@ -109,7 +119,7 @@ impl Head {
         let value_start = self.append(value);
         self.fields.push(Field {
             name,
-            indexing,
+            indexing: indexing.of_any_field(),
             name_start: 0,
             name_len: 0,
             value_start,
@@ -132,7 +142,7 @@ impl Head {
         let value_start = self.append(value);
         self.fields.push(Field {
             name: Name::Other,
-            indexing,
+            indexing: indexing.of_any_field(),
             name_start,
             name_len: name.len() as u32,
             value_start,
@@ -150,7 +160,7 @@ impl Head {
         let field = &mut self.fields[at];
         field.value_start = value_start;
         field.value_len = value.len() as u32;
-        field.indexing = indexing;
+        field.indexing = indexing.of_any_field();
         let mut seen = false;
         self.fields.retain(|field| field.name != name || !std::mem::replace(&mut seen, true));
     }
@@ -177,10 +187,79 @@ impl Head {
         self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
     }
 
-    fn append(&mut self, text: &[u8]) -> u32 {
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(text);
-        start
+    /// Appends a field whose text stands in the arena already: the range of the name (empty for a known
+    /// one), which begins at `start`, followed by that of the value.
+    pub(crate) fn push_appended(
+        &mut self,
+        name: Name,
+        indexing: Indexing,
+        start: u32,
+        name_len: u32,
+        value_len: u32,
+    ) {
+        self.fields.push(Field {
+            name,
+            indexing,
+            name_start: start,
+            name_len,
+            value_start: start + name_len,
+            value_len,
+        });
+    }
+
+    /// Appends text to the arena and says where it begins.
+    pub(crate) fn append(&mut self, text: &[u8]) -> u32 {
+        let start = self.used;
+        let len = text.len();
+        self.room(len)[..len].copy_from_slice(text);
+        self.used += len;
+        start as u32
+    }
+
+    /// At least `len` bytes of the arena behind its text, with whatever they hold.
+    pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
+        if self.bytes.len() - self.used < len {
+            self.grow(len);
+        }
+        &mut self.bytes[self.used..]
+    }
+
+    /// Takes the next `len` bytes of the arena as text.
+    pub(crate) fn advance(&mut self, len: usize) {
+        self.used = (self.used + len).min(self.bytes.len());
+    }
+
+    /// Bytes of text in the arena.
+    pub(crate) fn used(&self) -> u32 {
+        self.used as u32
+    }
+
+    /// Drops the text behind `used`, which no field may refer to.
+    pub(crate) fn rewind(&mut self, used: u32) {
+        self.used = self.used.min(used as usize);
+    }
+
+    /// Text of the arena.
+    pub(crate) fn text(&self, start: u32, len: u32) -> &[u8] {
+        range(&self.bytes, start, len)
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        let needed = (self.used + len).max(ARENA_BYTES_MIN);
+        self.bytes.resize(needed.next_power_of_two(), 0);
+    }
+}
+
+// === impl Indexing ===
+
+impl Indexing {
+    /// What is left of it when the field may differ from the one that came.
+    fn of_any_field(self) -> Self {
+        match self {
+            Self::Static(_) => Self::MayRepeat,
+            other => other,
+        }
     }
 }
 

@@ -6,6 +6,9 @@
 //! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
 #![warn(missing_docs)]
 
+pub mod hpack;
+pub mod syntax;
+
 mod head;
 mod name;
 mod time;

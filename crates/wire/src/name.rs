@@ -17,12 +17,6 @@ macro_rules! names {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* Self::Other => "" }
             }
-
-    XX(text: &[u8]) -> Self {
-                // `match` on a byte string compiles to a comparison by length, then by content.
-                $(const $variant: &[u8] = $text.as_bytes();)*
-                match text { $($variant => Self::$variant,)* _ => Self::Other }
-            }
         }
     };
 }
@@ -65,11 +59,71 @@ names! {
     XRealIp = "x-real-ip", Forwarded = "forwarded", Priority = "priority",
 }
 
+/// Places of the table that finds a known name by its text.
+const PLACES: usize = 1024;
+
+/// A factor for [`place`] that gives each known name a place of its own.
+const FACTOR: u64 = perfect_factor();
+
+/// Which known name could have its text at this place.
+static CANDIDATES: [Name; PLACES] = candidates();
+
 impl Name {
+    /// The name with this text (lower case).
+    #[inline]
+    pub fn of(text: &[u8]) -> Self {
+        let candidate = match text {
+            [_, .., _] => CANDIDATES[place(text, FACTOR)],
+            _ => Self::Other,
+        };
+        if candidate.as_str().as_bytes() == text { candidate } else { Self::Other }
+    }
+
     /// Whether this is a pseudo field (RFC 9113 §8.3).
     pub const fn is_pseudo(self) -> bool {
         (self as u8) <= (Self::Protocol as u8)
     }
+}
+
+/// Where a text of two bytes or more belongs, by its length and the bytes that tell known names apart.
+const fn place(text: &[u8], factor: u64) -> usize {
+    let len = text.len();
+    let ends = text[0] as u64 | (text[len - 2] as u64) << 8 | (text[len - 1] as u64) << 16;
+    let key = ends | (text[len / 2] as u64) << 24 | (len as u64) << 32;
+    (key.wrapping_mul(factor) >> 54) as usize % PLACES
+}
+
+/// Tries odd factors until no two names meet. The compiler does this, once.
+const fn perfect_factor() -> u64 {
+    let mut factor = 0x9e37_79b9_7f4a_7c15_u64;
+    while !is_perfect(factor) {
+        factor = factor.wrapping_mul(0xd134_2543_de82_ef95);
+    }
+    factor
+}
+
+const fn is_perfect(factor: u64) -> bool {
+    let mut taken = [false; PLACES];
+    let mut at = 0;
+    while at < Name::KNOWN.len() {
+        let place = place(Name::KNOWN[at].as_str().as_bytes(), factor);
+        if taken[place] {
+            return false;
+        }
+        taken[place] = true;
+        at += 1;
+    }
+    true
+}
+
+const fn candidates() -> [Name; PLACES] {
+    let mut table = [Name::Other; PLACES];
+    let mut at = 0;
+    while at < Name::KNOWN.len() {
+        table[place(Name::KNOWN[at].as_str().as_bytes(), FACTOR)] = Name::KNOWN[at];
+        at += 1;
+    }
+    table
 }
 
 #[cfg(test)]
@@ -84,5 +138,7 @@ mod tests {
         }
         assert_eq!(Name::of(b"jobid"), Name::Other);
         assert_eq!(Name::of(b""), Name::Other);
+        assert_eq!(Name::of(b"t"), Name::Other);
+        assert_eq!(Name::of(b"Te"), Name::Other);
     }
 }

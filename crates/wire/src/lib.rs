@@ -6,6 +6,7 @@
 //! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
 #![warn(missing_docs)]
 
+pub mod grpc;
 pub mod hpack;
 pub mod syntax;
 

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod grpc;
+pub mod h2;
 pub mod hpack;
 pub mod syntax;
 

@@ -97,6 +97,11 @@ impl Decoder {
         Self { table: Table::new(table_bytes_max), table_bytes_max }
     }
 
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes()
+    }
+
     /// Decodes one complete block, appending its fields to `head`, which the caller cleared.
     pub fn decode(
         &mut self,

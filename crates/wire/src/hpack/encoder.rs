@@ -62,6 +62,11 @@ impl Encoder {
         Self { table: Table::new(TABLE_BYTES_INITIAL), index: None, resize: None }
     }
 
+    /// Bytes of memory held.
+    pub fn memory_bytes(&self) -> usize {
+        self.table.memory_bytes() + self.index.as_ref().map_or(0, |index| size_of_val(&**index))
+    }
+
     /// Takes the peer's `SETTINGS_HEADER_TABLE_SIZE`. The next block begins with the update.
     pub fn set_table_bytes_max(&mut self, bytes: u32) {
         let now = bytes.min(TABLE_BYTES_CAP);

@@ -79,6 +79,11 @@ impl Table {
         }
     }
 
+    /// Bytes of memory held.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.ring.capacity() * size_of::<Entry>() + self.arena.capacity()
+    }
+
     pub(super) fn bytes_max(&self) -> u32 {
         self.bytes_max
     }

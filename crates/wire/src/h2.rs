@@ -1,0 +1,51 @@
+//! HTTP/2 (RFC 9113) as a pure state machine, for both roles.
+//!
+//! [`Connection::receive`] turns bytes into [`Event`]s; commands such as [`Connection::send_head`]
+//! append frames to one [`Output`]. Both are one pass over the bytes, and allocate nothing once the
+//! connection is warm. Every rule of the RFC is enforced strictly, and every abuse has a budget in
+//! [`guard`]; nothing here reads a clock, a socket, or randomness.
+//!
+//! Read `connection.rs` for the whole, `connection/receive.rs` for the way in, `connection/send.rs` for
+//! the way out, `state.rs` for the life of a stream, `fields.rs` for what makes a message valid.
+
+mod config;
+mod connection;
+mod error;
+mod event;
+mod fields;
+mod flow;
+mod frame;
+pub mod guard;
+mod output;
+mod settings;
+mod state;
+mod streams;
+mod timers;
+mod waiting;
+
+pub use config::Config;
+pub use connection::Connection;
+pub use error::{ConnectionError, ErrorCode, OpenError, Party, Processed, Reason};
+pub use event::Event;
+pub use fields::Malformed;
+pub use output::Output;
+pub use settings::Settings;
+pub use streams::StreamKey;
+
+/// Which end of the connection we are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// We connected; we open streams.
+    Client,
+    /// We accepted; the peer opens streams.
+    Server,
+}
+
+/// Whether END_STREAM goes or came with something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// More follows in this direction.
+    Open,
+    /// This direction of the stream ends (END_STREAM).
+    Stream,
+}

@@ -1,0 +1,80 @@
+//! The windows that we give to the peer (RFC 9113 §5.2).
+//!
+//! A stream's window is credited when the owner grants bytes, in lumps of half a window; it doubles while
+//! its receiver drains it quickly. The connection's window is credited on receipt, so that one slow
+//! stream does not stop the others, unless too many bytes of all streams together are not granted yet.
+
+use std::time::Duration;
+
+use super::Connection;
+use crate::h2::StreamKey;
+use crate::h2::frame;
+
+/// A receiver that drains a whole window within this time is limited by the window rather than by itself.
+const QUICK: Duration = Duration::from_millis(500);
+
+// === impl Connection ===
+
+impl Connection {
+    /// The receiver has taken so many bytes of a stream's body: the peer may send as many more.
+    #[inline]
+    pub fn grant(&mut self, stream: StreamKey, bytes: usize) {
+        let Some(taken) = self.streams.get_mut(stream).map(|stream| {
+            let taken = stream.ungranted.min(u32::try_from(bytes).unwrap_or(u32::MAX));
+            stream.ungranted -= taken;
+            taken
+        }) else {
+            return;
+        };
+        self.owe_stream(stream, taken);
+        self.ungrant(u64::from(taken));
+    }
+
+    /// Gives back so many bytes of a stream's window, if the peer still sends.
+    #[inline]
+    pub(super) fn owe_stream(&mut self, key: StreamKey, bytes: u32) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if !stream.state.receives() || stream.flags.discards {
+            return;
+        }
+        stream.credit.owe(bytes);
+        stream.drained = stream.drained.saturating_add(bytes);
+        let size = stream.credit.size();
+        if stream.drained >= size {
+            stream.drained = 0;
+            let is_quick = self.now.since(stream.window_at) <= QUICK;
+            stream.window_at = self.now;
+            if is_quick && size < self.config.stream_window_bytes_max {
+                let larger = size.saturating_mul(2).min(self.config.stream_window_bytes_max);
+                stream.credit.enlarge(larger);
+            }
+        }
+        if let Some(increment) = stream.credit.due() {
+            frame::put_window_update(self.output.buffer(), stream.id, increment);
+        }
+    }
+
+    /// So many bytes of DATA frames came, and count for the connection's window.
+    #[inline]
+    pub(super) fn owe_connection(&mut self, bytes: u32) {
+        self.credit.owe(bytes);
+        self.credit_connection();
+    }
+
+    /// So many bytes are not the owner's burden any more.
+    #[inline]
+    pub(super) fn ungrant(&mut self, bytes: u64) {
+        self.ungranted -= bytes;
+        self.credit_connection();
+    }
+
+    #[inline]
+    fn credit_connection(&mut self) {
+        if self.ungranted > u64::from(self.config.buffered_bytes_max) {
+            return;
+        }
+        if let Some(increment) = self.credit.due() {
+            frame::put_window_update(self.output.buffer(), 0, increment);
+        }
+    }
+}

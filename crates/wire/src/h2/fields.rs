@@ -1,0 +1,328 @@
+//! What makes a field section a message (RFC 9113 §8.2, §8.3; RFC 8441).
+//!
+//! One pass over the fields, driven by one table: each known name has a rule, other names have none. The
+//! decoder has checked every byte of names and values before. Whatever a next hop could read in two ways
+//! is refused here, so that nothing behind has to be careful.
+
+use crate::{Field, Head, Name};
+
+/// Why fields do not form a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Malformed {
+    /// §8.3
+    #[error("pseudo field after a regular field")]
+    PseudoLate,
+    /// §8.3
+    #[error("pseudo field twice")]
+    PseudoTwice,
+    /// §8.3: unknown, or one of the other kind of message, or in trailers.
+    #[error("pseudo field that has no place here")]
+    PseudoMisplaced,
+    /// §8.3.1, §8.3.2
+    #[error("pseudo field is missing")]
+    PseudoMissing,
+    /// §8.2.2
+    #[error("connection-specific field")]
+    ConnectionSpecific,
+    /// §8.2.2
+    #[error("te other than trailers")]
+    Te,
+    /// RFC 9110 §9.1
+    #[error("method is not a token")]
+    Method,
+    /// §8.3.1
+    #[error("scheme is not valid")]
+    Scheme,
+    /// §8.3.1
+    #[error("path is not valid")]
+    Path,
+    /// §8.3.1
+    #[error("authority is not valid")]
+    Authority,
+    /// §8.3.1
+    #[error("neither authority nor host")]
+    AuthorityMissing,
+    /// §8.3.1
+    #[error("host differs from authority or comes twice")]
+    Host,
+    /// §8.3.2
+    #[error("status is not valid")]
+    Status,
+    /// RFC 9110 §8.6
+    #[error("content-length is not one number")]
+    ContentLength,
+    /// RFC 8441 §4
+    #[error("protocol without extended CONNECT")]
+    Protocol,
+    /// RFC 9110 §6.5.1
+    #[error("field that frames or routes a message, in trailers")]
+    Trailers,
+}
+
+/// What the engine has to know of a valid request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) content_length: Option<u64>,
+}
+
+/// What the engine has to know of a valid reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) content_length: Option<u64>,
+}
+
+/// The rule of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Plain,
+    Pseudo,
+    ConnectionSpecific,
+    Te,
+    Host,
+    ContentLength,
+}
+
+/// What one pass has gathered.
+#[derive(Default)]
+struct Seen<'a> {
+    /// A bit for each pseudo field.
+    pseudo: u8,
+    regular: bool,
+    te: bool,
+    host: Option<&'a [u8]>,
+    content_length: Option<u64>,
+}
+
+const AUTHORITY: u8 = bit(Name::Authority);
+const METHOD: u8 = bit(Name::Method);
+const PATH: u8 = bit(Name::Path);
+const SCHEME: u8 = bit(Name::Scheme);
+const STATUS: u8 = bit(Name::Status);
+const PROTOCOL: u8 = bit(Name::Protocol);
+
+/// The rule of each name, [`Name::Other`] last.
+static RULES: [Rule; Name::KNOWN.len() + 1] = {
+    let mut rules = [Rule::Plain; Name::KNOWN.len() + 1];
+    let mut at = 0;
+    while at < Name::KNOWN.len() {
+        rules[at] = rule(Name::KNOWN[at]);
+        at += 1;
+    }
+    rules
+};
+
+const fn rule(name: Name) -> Rule {
+    match name {
+        _ if name.is_pseudo() => Rule::Pseudo,
+        // RFC 9113 §8.2.2.
+        Name::Connection
+        | Name::KeepAlive
+        | Name::ProxyConnection
+        | Name::TransferEncoding
+        | Name::Upgrade => Rule::ConnectionSpecific,
+        Name::Te => Rule::Te,
+        Name::Host => Rule::Host,
+        Name::ContentLength => Rule::ContentLength,
+        _ => Rule::Plain,
+    }
+}
+
+const fn bit(name: Name) -> u8 {
+    1 << name as u8
+}
+
+/// Checks the head of a request. `connect_protocol`: extended CONNECT was announced.
+pub(super) fn check_request(head: &Head, connect_protocol: bool) -> Result<Request, Malformed> {
+    let seen = Seen::of(head)?;
+    let method = head.get(Name::Method).ok_or(Malformed::PseudoMissing)?;
+    if !is_token(method) {
+        return Err(Malformed::Method);
+    }
+    let expected = match (method, seen.has(PROTOCOL)) {
+        // RFC 8441 §4: only once we have announced it, and only with CONNECT.
+        (b"CONNECT", true) if connect_protocol => METHOD | SCHEME | PATH | AUTHORITY | PROTOCOL,
+        (_, true) => return Err(Malformed::Protocol),
+        // RFC 9113 §8.5.
+        (b"CONNECT", false) => METHOD | AUTHORITY,
+        // RFC 9113 §8.3.1; authority is optional.
+        _ => METHOD | SCHEME | PATH | (seen.pseudo & AUTHORITY),
+    };
+    if seen.pseudo & expected != expected {
+        return Err(Malformed::PseudoMissing);
+    }
+    if seen.pseudo != expected {
+        return Err(Malformed::PseudoMisplaced);
+    }
+    check_target(head, &seen, method)?;
+    Ok(Request { content_length: seen.content_length })
+}
+
+/// Checks the head of a reply.
+pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
+    let seen = Seen::of(head)?;
+    // RFC 9113 §8.2.2: te is excepted in requests alone.
+    if seen.te {
+        return Err(Malformed::ConnectionSpecific);
+    }
+    match seen.pseudo {
+        STATUS => {}
+        0 => return Err(Malformed::PseudoMissing),
+        _ => return Err(Malformed::PseudoMisplaced),
+    }
+    let status = match head.get(Name::Status) {
+        Some(&[a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
+            u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
+        }
+        _ => return Err(Malformed::Status),
+    };
+    // RFC 9113 §8.6: there is no 101.
+    if status == 101 {
+        return Err(Malformed::Status);
+    }
+    Ok(Reply { status, content_length: seen.content_length })
+}
+
+/// Checks trailers.
+pub(super) fn check_trailers(head: &Head) -> Result<(), Malformed> {
+    let seen = Seen::of(head)?;
+    // RFC 9113 §8.1: no pseudo fields in trailers.
+    if seen.pseudo != 0 {
+        return Err(Malformed::PseudoMisplaced);
+    }
+    // RFC 9110 §6.5.1: nothing that would have been needed earlier.
+    if seen.te || seen.host.is_some() || seen.content_length.is_some() {
+        return Err(Malformed::Trailers);
+    }
+    Ok(())
+}
+
+// === impl Seen ===
+
+impl<'a> Seen<'a> {
+    #[inline]
+    fn of(head: &'a Head) -> Result<Self, Malformed> {
+        let mut seen = Self::default();
+        for field in head.fields() {
+            match RULES[field.name as usize] {
+                // A colon begins only pseudo fields, and the known ones are all there are.
+                Rule::Plain => seen.regular = true,
+                Rule::Pseudo => seen.pseudo(field.name)?,
+                rule => seen.special(head, field, rule)?,
+            }
+        }
+        Ok(seen)
+    }
+
+    fn has(&self, pseudo: u8) -> bool {
+        self.pseudo & pseudo != 0
+    }
+
+    #[inline]
+    fn pseudo(&mut self, name: Name) -> Result<(), Malformed> {
+        if self.regular {
+            return Err(Malformed::PseudoLate);
+        }
+        if self.has(bit(name)) {
+            return Err(Malformed::PseudoTwice);
+        }
+        self.pseudo |= bit(name);
+        Ok(())
+    }
+
+    fn special(&mut self, head: &'a Head, field: &Field, rule: Rule) -> Result<(), Malformed> {
+        self.regular = true;
+        let value = head.value(field);
+        match rule {
+            Rule::Te if value.eq_ignore_ascii_case(b"trailers") => self.te = true,
+            Rule::Te => return Err(Malformed::Te),
+            Rule::Host if self.host.is_none() => self.host = Some(value),
+            Rule::Host => return Err(Malformed::Host),
+            Rule::ContentLength if self.content_length.is_none() => {
+                self.content_length = Some(number(value).ok_or(Malformed::ContentLength)?);
+            }
+            Rule::ContentLength => return Err(Malformed::ContentLength),
+            Rule::ConnectionSpecific | Rule::Plain | Rule::Pseudo => {
+                return Err(Malformed::ConnectionSpecific);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parts of the target: scheme, path, authority (RFC 9113 §8.3.1).
+fn check_target(head: &Head, seen: &Seen<'_>, method: &[u8]) -> Result<(), Malformed> {
+    let authority = head.get(Name::Authority);
+    if let Some(scheme) = head.get(Name::Scheme) {
+        if !is_scheme(scheme) {
+            return Err(Malformed::Scheme);
+        }
+        let path = head.get(Name::Path).unwrap_or_default();
+        let is_rooted = path.first() == Some(&b'/') && is_visible(path, b'#');
+        let is_asterisk = path == b"*" && method == b"OPTIONS";
+        if !(is_rooted || is_asterisk) {
+            return Err(Malformed::Path);
+        }
+    }
+    match (authority, seen.host) {
+        (None, None) => return Err(Malformed::AuthorityMissing),
+        // Two names for one request: which of them would the next hop believe?
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            return Err(Malformed::Host);
+        }
+        _ => {}
+    }
+    let name = authority.or(seen.host).unwrap_or_default();
+    if name.is_empty() || !is_authority(name) {
+        return Err(Malformed::Authority);
+    }
+    Ok(())
+}
+
+/// RFC 3986 §3.1.
+fn is_scheme(scheme: &[u8]) -> bool {
+    matches!(scheme, b"http" | b"https")
+        || (scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            && scheme.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)))
+}
+
+/// Whether all bytes are visible ASCII other than `not`. No early exit, so that it is done in vectors.
+fn is_visible(text: &[u8], not: u8) -> bool {
+    text.iter().fold(true, |fine, b| fine & (b.wrapping_sub(0x21) < 0x5e) & (*b != not))
+}
+
+/// RFC 3986 §3.2 without user information (RFC 9113 §8.3.1), and without the comma that would make a
+/// list of it.
+fn is_authority(name: &[u8]) -> bool {
+    name.iter().fold(true, |fine, b| fine & ALLOWED_IN_AUTHORITY[usize::from(*b)])
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+}
+
+static ALLOWED_IN_AUTHORITY: [bool; 256] = {
+    let others = b"-._~%!$&'()*+;=:[]";
+    let mut allowed = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        allowed[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        allowed[others[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+};
+
+/// RFC 9110 §8.6: digits only, no sign, no list; 18 of them at most.
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 18 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}

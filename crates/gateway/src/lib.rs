@@ -1,1 +1,25 @@
-//! placeholder
+//! The data plane of Narrows: listener -> link -> exchange -> route -> target -> upstream -> reply.
+//!
+//! Workers are plain threads, each with its own sockets, streams, pools, and timers; they share nothing
+//! but immutable snapshots, lookup tables, and counters. What needs I/O of another kind is posted to the
+//! control plane through [`control::ControlPort`] and comes back by mailbox. This crate never names the
+//! control plane's own crate. Read ARCHITECTURE.md, then [`control`], the one door in.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod control;
+pub mod exchange;
+pub mod io;
+pub mod link;
+pub mod lookup;
+pub mod pool;
+pub mod record;
+pub mod reply;
+pub mod route;
+pub mod runtime;
+pub mod slab;
+pub mod snapshot;
+pub mod stats;
+pub mod target;
+pub mod timer;
+pub mod worker;

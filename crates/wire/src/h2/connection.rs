@@ -157,6 +157,11 @@ impl Connection {
         self.streams.get(stream).map(|stream| stream.tag)
     }
 
+    /// The owner's words of all streams that are here, in no order.
+    pub fn tags(&self) -> impl Iterator<Item = u64> {
+        self.streams.iter().map(|stream| stream.tag)
+    }
+
     /// What waits to be written.
     pub fn output(&mut self) -> &mut Output {
         self.watch_output();

@@ -241,6 +241,11 @@ impl Streams {
         }
     }
 
+    /// All streams, in the order of their slots, to be read.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.slots.iter().filter_map(|slot| slot.stream.as_ref())
+    }
+
     /// All streams, in the order of their slots.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamKey, &mut Stream)> {
         self.slots.iter_mut().enumerate().filter_map(|(at, slot)| {

@@ -1,0 +1,292 @@
+//! An exchange: one request and its reply, between a stream of a client and a stream of a node.
+//!
+//! It holds the request head for as long as it lives (the log, the list of streams, and a replay need it)
+//! and what has arrived of the body while there is no node to send it to. It knows no protocol and no
+//! socket; the worker moves it from stage to stage. See `worker/request.rs` for the way in,
+//! `worker/reply.rs` for the way back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use narrows_wire::grpc::MessageScanner;
+use narrows_wire::h2::StreamKey;
+use narrows_wire::{Head, Time};
+
+use crate::reply::Cause;
+use crate::slab::Key;
+use crate::snapshot::{Route, Timeouts, Upstream};
+use crate::target::Target;
+use crate::timer::TimerKey;
+use crate::worker::Active;
+
+/// A stream of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leg {
+    /// The link.
+    pub link: Key,
+    /// The stream on it.
+    pub stream: StreamKey,
+}
+
+/// What an exchange is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Waits for the control plane: a lookup or a name.
+    Parked {
+        /// When waiting ends without an answer.
+        until: Time,
+        /// What it waits for.
+        wait: Wait,
+    },
+    /// Waits for a stream on a connection to the node with this key.
+    Queued {
+        /// When waiting ends without one.
+        until: Time,
+        /// The node.
+        node: Key,
+    },
+    /// Has a stream to a node.
+    Relaying(Leg),
+    /// The health service of the gateway itself answers; `Watch` stays open.
+    Local,
+}
+
+/// What a parked exchange waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// The answer of a store.
+    Lookup,
+    /// The store to learn of the key (`on_missing: wait`); asked again now and then.
+    Mapping {
+        /// When waiting is given up.
+        give_up: Time,
+    },
+    /// The addresses of a name.
+    Resolve,
+}
+
+/// How far one direction of the body has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing has come.
+    Nothing,
+    /// The head, and perhaps some of the body.
+    Begun,
+    /// Everything.
+    Ended,
+}
+
+/// One direction's body.
+#[derive(Debug)]
+pub struct Body {
+    /// How far it has come.
+    pub progress: Progress,
+    /// Bytes so far.
+    pub bytes: u64,
+    /// Bytes for which the sender has been given credit again.
+    pub granted: u64,
+    /// Finds the messages in it, if it is gRPC.
+    pub messages: MessageScanner,
+}
+
+/// One request and its reply.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The client's stream.
+    pub client: Leg,
+    /// What it is doing.
+    pub stage: Stage,
+    /// The configuration it began with.
+    pub active: Rc<Active>,
+    /// Its route, an index, once matched.
+    pub route: Option<usize>,
+    /// The upstream it goes to, an index, once known; differs from the route's after a fallback.
+    pub upstream: usize,
+    /// The node it goes to.
+    pub node: Option<Key>,
+    /// The target whose name is being resolved.
+    pub resolving: Option<Arc<Target>>,
+    /// How often another upstream was tried instead.
+    pub fallbacks: u8,
+    /// The request's fields.
+    pub head: Head,
+    /// Request body that has not been sent, or may have to be sent again.
+    pub kept: Vec<u8>,
+    /// Whether `kept` is all of the body so far, so that the call can be sent again.
+    pub replayable: bool,
+    /// Output bytes of the link to the node when the request was put into it.
+    pub sent_mark: u64,
+    /// How often it was sent.
+    pub attempts: u8,
+    /// Whether the caller speaks gRPC.
+    pub is_grpc: bool,
+    /// Whether the node answers with gRPC, so that trailers have to come.
+    pub reply_is_grpc: bool,
+    /// The request's body.
+    pub request: Body,
+    /// The reply's body.
+    pub reply: Body,
+    /// The HTTP status sent; 0: none.
+    pub status: u16,
+    /// The gRPC status sent.
+    pub grpc_status: Option<u8>,
+    /// Why the gateway ended it.
+    pub cause: Option<Cause>,
+    /// What the record says beside the cause.
+    pub detail: String,
+    /// Limits in time.
+    pub clocks: Clocks,
+    /// When it came to its stages.
+    pub times: Times,
+}
+
+/// When an exchange ends by itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Clocks {
+    /// From `grpc-timeout`, capped by the route.
+    pub deadline: Time,
+    /// From the route.
+    pub total: Time,
+    /// No byte for so long.
+    pub idle: Option<Duration>,
+    /// From the end of the request to the reply's head.
+    pub response: Option<Duration>,
+    /// When the next periodic record is due.
+    pub record: Time,
+    /// The timer and when it fires.
+    pub timer: Option<(TimerKey, Time)>,
+}
+
+/// When what happened. [`Time::ZERO`]: not yet.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(missing_docs, reason = "named after what happened")]
+pub struct Times {
+    pub begun: Time,
+    pub parked: Time,
+    pub located: Time,
+    pub dispatched: Time,
+    pub request_ended: Time,
+    pub reply_begun: Time,
+    pub moved: Time,
+}
+
+// === impl Body ===
+
+impl Body {
+    /// How much credit to give for `taken` bytes: a replay takes bytes that were credited before.
+    pub fn credit(&mut self, taken: usize) -> usize {
+        let due = (taken as u64).min(self.bytes - self.granted);
+        self.granted += due;
+        due as usize
+    }
+
+    fn new() -> Self {
+        Self { progress: Progress::Nothing, bytes: 0, granted: 0, messages: MessageScanner::new() }
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    /// A request whose head has just arrived.
+    pub fn new(client: Leg, active: Rc<Active>, head: Head, kept: Vec<u8>, now: Time) -> Self {
+        Self {
+            client,
+            stage: Stage::Local,
+            active,
+            route: None,
+            upstream: 0,
+            node: None,
+            resolving: None,
+            fallbacks: 0,
+            head,
+            kept,
+            replayable: true,
+            sent_mark: 0,
+            attempts: 0,
+            is_grpc: false,
+            reply_is_grpc: false,
+            request: Body::new(),
+            reply: Body::new(),
+            status: 0,
+            grpc_status: None,
+            cause: None,
+            detail: String::new(),
+            clocks: Clocks::none(),
+            times: Times { begun: now, moved: now, ..Times::default() },
+        }
+    }
+
+    /// The route, once matched.
+    pub fn route(&self) -> Option<&Route> {
+        self.route.map(|index| &**self.active.snapshot.router.route(index))
+    }
+
+    /// The upstream it goes to.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        self.route?;
+        self.active.snapshot.upstreams.get(self.upstream).map(|upstream| &**upstream)
+    }
+
+    /// The stream to the node.
+    pub fn node_leg(&self) -> Option<Leg> {
+        match self.stage {
+            Stage::Relaying(leg) => Some(leg),
+            Stage::Parked { .. } | Stage::Queued { .. } | Stage::Local => None,
+        }
+    }
+
+    /// The next time at which something is due, and what: `None` is a wait that a stage began.
+    pub fn next_due(&self) -> (Time, Option<Cause>) {
+        let clocks = &self.clocks;
+        let mut due = (clocks.deadline, Some(Cause::Deadline));
+        let mut take = |time: Time, cause| {
+            if time < due.0 {
+                due = (time, cause);
+            }
+        };
+        take(clocks.total, Some(Cause::TotalTimeout));
+        if let Some(idle) = clocks.idle {
+            take(self.times.moved + idle, Some(Cause::IdleTimeout));
+        }
+        if let Some(response) = clocks.response
+            && self.request.progress == Progress::Ended
+            && self.reply.progress == Progress::Nothing
+        {
+            take(self.times.request_ended + response, Some(Cause::ResponseTimeout));
+        }
+        match self.stage {
+            Stage::Parked { until, .. } | Stage::Queued { until, .. } => take(until, None),
+            Stage::Relaying(_) | Stage::Local => {}
+        }
+        take(clocks.record, None);
+        due
+    }
+}
+
+// === impl Clocks ===
+
+impl Clocks {
+    /// No limit.
+    pub fn none() -> Self {
+        Self {
+            deadline: Time::NEVER,
+            total: Time::NEVER,
+            idle: None,
+            response: None,
+            record: Time::NEVER,
+            timer: None,
+        }
+    }
+
+    /// Starts the clocks of a route at `now`; `asked` is the caller's `grpc-timeout`.
+    pub fn start(&mut self, timeouts: &Timeouts, asked: Option<Duration>, now: Time) {
+        if let Some(asked) = asked {
+            self.deadline = now + timeouts.grpc_timeout_max.map_or(asked, |max| asked.min(max));
+        }
+        self.total = timeouts.total.map_or(Time::NEVER, |total| now + total);
+        self.idle = timeouts.idle;
+        self.response = timeouts.response;
+    }
+}

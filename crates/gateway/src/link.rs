@@ -1,0 +1,201 @@
+//! A link: one connection of either side, with its socket, TLS if any, and the protocol engine.
+//!
+//! Both sides use the same type; which side it is, is data. A link knows nothing of exchanges: the worker
+//! feeds it, takes events from its engine, and flushes it once per loop turn.
+//! Invariant: bytes leave a link only in [`Link::flush`].
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use narrows_wire::{Time, h2};
+
+use crate::io::Socket;
+use crate::slab::Key;
+use crate::snapshot::Listener;
+use crate::timer::TimerKey;
+
+mod tls;
+
+pub use tls::{Handshake, Tls};
+
+/// Pieces of a vectored write.
+const SLICES: usize = 64;
+
+/// Which side of the gateway a link is on.
+#[derive(Debug, Clone)]
+pub enum Side {
+    /// A client connected to this listener.
+    Downstream(Arc<Listener>),
+    /// We connected to the node with this key in the pool.
+    Upstream(Key),
+}
+
+/// How far a link has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// TCP is connecting.
+    Connecting,
+    /// TLS is shaking hands.
+    Handshake,
+    /// Bytes of the protocol flow.
+    Open,
+    /// Nothing more is read; what is in the output is written, then the link ends.
+    Closing,
+}
+
+/// What a read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// So many bytes of the wire.
+    Bytes(usize),
+    /// Nothing now.
+    Blocked,
+    /// The peer has ended its direction.
+    End,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Link<S> {
+    /// The socket.
+    pub socket: S,
+    /// TLS, if it is spoken.
+    pub tls: Option<Box<Tls>>,
+    /// The protocol.
+    pub codec: h2::Connection,
+    /// Which side it is on.
+    pub side: Side,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// How far it has come.
+    pub state: State,
+    /// Whether it waits to be flushed at the end of the turn.
+    pub dirty: bool,
+    /// Whether it waits to be read again in the next turn.
+    pub reread: bool,
+    /// Whether reading stopped because the output was above its mark.
+    pub starved: bool,
+    /// Whether the kernel takes no more bytes; ends with a writable event.
+    pub blocked: bool,
+    /// Since when it is there.
+    pub opened: Time,
+    /// When it must be open (connecting, handshake), or stop taking calls (age).
+    pub due: Time,
+    /// Whether it is too old to take calls.
+    pub retired: bool,
+    /// When it last had a stream or was opened.
+    pub last_used: Time,
+    /// Its timer and when that fires.
+    pub timer: Option<(TimerKey, Time)>,
+    /// Bytes of the protocol given to the socket or TLS so far.
+    pub written: u64,
+}
+
+// === impl Link ===
+
+impl<S: Socket> Link<S> {
+    /// Reads bytes of the wire into `buffer`.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Input> {
+        match self.socket.read(buffer) {
+            Ok(0) => Ok(Input::End),
+            Ok(n) => Ok(Input::Bytes(n)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Input::Blocked),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Input::Bytes(0)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what the output holds until it is empty or the kernel takes no more. `source` is the read
+    /// buffer whose ranges may stand in the output.
+    pub fn flush(&mut self, source: &[u8]) -> io::Result<()> {
+        match self.tls {
+            Some(_) => self.flush_tls(source),
+            None => self.flush_plain(source),
+        }
+    }
+
+    fn flush_plain(&mut self, source: &[u8]) -> io::Result<()> {
+        loop {
+            let output = self.codec.output();
+            if output.is_empty() {
+                self.codec.pump();
+                if self.codec.output().is_empty() {
+                    return Ok(());
+                }
+                continue;
+            }
+            let wanted = output.len();
+            let wrote = if output.has_borrowed() {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = output.slices(source, &mut slices);
+                self.socket.write_vectored(&slices[..count])
+            } else {
+                self.socket.write(output.front())
+            };
+            match wrote {
+                Ok(n) => {
+                    self.codec.output().consume(n);
+                    self.written += n as u64;
+                    if n == 0 {
+                        return Err(io::ErrorKind::WriteZero.into());
+                    }
+                    if n < wanted && !self.codec.output().has_borrowed() {
+                        // A short write of one piece: the kernel's buffer is full.
+                        self.blocked = true;
+                        return Ok(());
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn flush_tls(&mut self, source: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        loop {
+            let output = self.codec.output();
+            if tls.is_open() && tls.has_room() && !output.is_empty() {
+                output.settle(source);
+                let n = tls.write(output.front())?;
+                output.consume(n);
+                self.written += n as u64;
+                self.codec.pump();
+                continue;
+            }
+            match tls.send(&mut self.socket) {
+                Ok(true) if tls.is_open() && !self.codec.output().is_empty() => {}
+                Ok(true) => return Ok(()),
+                Ok(false) => {
+                    self.blocked = true;
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether everything has left for the kernel.
+    pub fn is_flushed(&mut self) -> bool {
+        self.codec.output().is_empty() && self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
+    }
+
+    /// Whether it is on the side of the clients.
+    pub fn is_downstream(&self) -> bool {
+        matches!(self.side, Side::Downstream(_))
+    }
+
+    /// Whether a call may be put on it now.
+    pub fn takes_calls(&self, now: Time) -> bool {
+        match self.state {
+            State::Closing => false,
+            State::Open => !self.retired && now < self.due && self.codec.capacity() > 0,
+            State::Connecting | State::Handshake => self.codec.capacity() > 0,
+        }
+    }
+}

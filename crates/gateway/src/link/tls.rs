@@ -1,0 +1,129 @@
+//! TLS of a link, by rustls: bytes of the wire on one side, bytes of the protocol on the other.
+//!
+//! Holds no socket. A record is decrypted from what [`Tls::receive`] was given, and encrypted into a queue
+//! that [`Tls::send`] empties; the queue is bounded by [`Tls::has_room`].
+
+use std::io::{self, Read, Write};
+
+use rustls::{ClientConnection, Connection, ServerConnection};
+
+/// Encrypted bytes that may wait for the socket.
+const QUEUE_BYTES_MAX: usize = 512 << 10;
+
+/// What the handshake said, once it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The server name that the client asked for; empty if none.
+    pub sni: Box<str>,
+    /// Whether `h2` was agreed on.
+    pub is_h2: bool,
+}
+
+/// The TLS of one link.
+#[derive(Debug)]
+pub struct Tls {
+    session: Connection,
+    /// Encrypted bytes that wait, as far as we know of them.
+    queued: usize,
+    /// Set once the handshake is over.
+    pub handshake: Option<Handshake>,
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// The server's end.
+    pub fn accept(config: std::sync::Arc<rustls::ServerConfig>) -> Result<Self, rustls::Error> {
+        Ok(Self::new(ServerConnection::new(config)?.into()))
+    }
+
+    /// The client's end.
+    pub fn connect(
+        config: std::sync::Arc<rustls::ClientConfig>,
+        name: rustls::pki_types::ServerName<'static>,
+    ) -> Result<Self, rustls::Error> {
+        Ok(Self::new(ClientConnection::new(config, name)?.into()))
+    }
+
+    fn new(mut session: Connection) -> Self {
+        session.set_buffer_limit(None);
+        Self { session, queued: 0, handshake: None }
+    }
+
+    /// Takes bytes of the wire from the front of `wire` and puts decrypted ones into `plain`; gives their
+    /// number. Call until `wire` is used up and nothing comes. After an error an alert waits to be sent.
+    pub fn receive(&mut self, wire: &mut &[u8], plain: &mut [u8]) -> Result<usize, rustls::Error> {
+        loop {
+            // Reading from a slice does not fail; a full buffer inside takes nothing until it is processed.
+            if !wire.is_empty() {
+                let _ = self.session.read_tls(wire);
+            }
+            self.session.process_new_packets()?;
+            if self.handshake.is_none() && !self.session.is_handshaking() {
+                self.handshake = Some(self.describe());
+            }
+            let n = self.session.reader().read(plain).unwrap_or(0);
+            if n > 0 || wire.is_empty() {
+                return Ok(n);
+            }
+        }
+    }
+
+    /// Whether the handshake is over.
+    pub fn is_open(&self) -> bool {
+        self.handshake.is_some()
+    }
+
+    /// Whether more may be encrypted before the socket takes some.
+    pub fn has_room(&self) -> bool {
+        self.queued < QUEUE_BYTES_MAX
+    }
+
+    /// Whether nothing waits for the socket.
+    pub fn is_flushed(&self) -> bool {
+        !self.session.wants_write()
+    }
+
+    /// Encrypts bytes of the protocol; takes all of them.
+    pub fn write(&mut self, plain: &[u8]) -> io::Result<usize> {
+        let n = self.session.writer().write(plain)?;
+        self.queued += n;
+        Ok(n)
+    }
+
+    /// Tells the peer that no more bytes come.
+    pub fn close(&mut self) {
+        self.session.send_close_notify();
+    }
+
+    /// Writes encrypted bytes; `false`: the socket takes no more now.
+    pub fn send(&mut self, socket: &mut dyn Write) -> io::Result<bool> {
+        while self.session.wants_write() {
+            match self.session.write_tls(socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.queued = 0;
+        Ok(true)
+    }
+
+    fn describe(&self) -> Handshake {
+        let version = match self.session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        let sni = match &self.session {
+            Connection::Server(server) => server.server_name().unwrap_or_default().into(),
+            Connection::Client(_) => Box::default(),
+        };
+        // A peer without ALPN is taken at its word: it sends the preface or is told off by the engine.
+        let is_h2 = self.session.alpn_protocol().is_none_or(|protocol| protocol == b"h2");
+        Handshake { version, sni, is_h2 }
+    }
+}

@@ -1,0 +1,126 @@
+//! Connections to nodes, kept warm: one pool per worker.
+//!
+//! A node is an address of an upstream, spoken to in one way (TLS identity or none). Calls fill the first of
+//! its connections up to the peer's limit of streams, then the next: few connections, well filled, is where
+//! batching comes from. When all are full and no more may be opened, calls wait in order.
+//! Invariant: a node without connections and without waiting calls is forgotten.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use narrows_wire::Time;
+
+use crate::slab::{Key, Slab};
+use crate::snapshot::ClientTls;
+
+/// What tells nodes apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The name of the upstream.
+    pub upstream: Arc<str>,
+    /// The address.
+    pub address: SocketAddr,
+    /// The TLS configuration (by identity) and the name that certificates must carry.
+    pub tls: Option<(usize, String)>,
+}
+
+/// An address that calls go to.
+#[derive(Debug)]
+pub struct Node {
+    /// What tells it from others.
+    pub identity: Identity,
+    /// TLS towards it.
+    pub tls: Option<NodeTls>,
+    /// Its connections in the order they were opened.
+    pub links: Vec<Key>,
+    /// Exchanges that wait for a stream, oldest first. Some may be gone.
+    pub waiting: VecDeque<Key>,
+    /// The index of its upstream in the snapshot it was last used with.
+    pub upstream: usize,
+}
+
+/// How TLS is spoken to a node.
+#[derive(Debug, Clone)]
+pub struct NodeTls {
+    /// The configuration.
+    pub client: Arc<ClientTls>,
+    /// The name to ask for and to verify.
+    pub name: rustls::pki_types::ServerName<'static>,
+}
+
+/// The addresses of a name, as long as they hold.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The addresses.
+    pub addresses: Arc<[SocketAddr]>,
+    /// Until when.
+    pub until: Time,
+}
+
+/// The nodes of a worker.
+#[derive(Debug, Default)]
+pub struct Pool {
+    nodes: Slab<Node>,
+    by_identity: HashMap<Identity, Key>,
+    /// Addresses of names that targets are written with.
+    pub names: HashMap<Box<str>, Resolved>,
+}
+
+// === impl Pool ===
+
+impl Pool {
+    /// The node with this identity, made if it is not there.
+    pub fn node(&mut self, identity: Identity, tls: Option<NodeTls>, upstream: usize) -> Key {
+        if let Some(key) = self.by_identity.get(&identity) {
+            if let Some(node) = self.nodes.get_mut(*key) {
+                node.upstream = upstream;
+            }
+            return *key;
+        }
+        let key = self.nodes.insert(Node {
+            identity: identity.clone(),
+            tls,
+            links: Vec::new(),
+            waiting: VecDeque::new(),
+            upstream,
+        });
+        self.by_identity.insert(identity, key);
+        key
+    }
+
+    /// A node, if it is still there.
+    pub fn get(&self, key: Key) -> Option<&Node> {
+        self.nodes.get(key)
+    }
+
+    /// A node, if it is still there.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut Node> {
+        self.nodes.get_mut(key)
+    }
+
+    /// All nodes.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.nodes.iter_mut().map(|(_, node)| node)
+    }
+
+    /// Forgets the node if it has no connection and nothing waits for one.
+    pub fn forget_if_unused(&mut self, key: Key) {
+        let unused = |node: &Node| node.links.is_empty() && node.waiting.is_empty();
+        if self.nodes.get(key).is_some_and(unused)
+            && let Some(node) = self.nodes.remove(key)
+        {
+            self.by_identity.remove(&node.identity);
+        }
+    }
+
+    /// Number of nodes.
+    pub fn len(&self) -> usize {
+        self.by_identity.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_identity.is_empty()
+    }
+}

@@ -1,0 +1,210 @@
+//! Everything that a worker needs to know about the configuration, compiled and immutable.
+//!
+//! A reload builds a new snapshot beside the old one and hands it to every worker; a call keeps the one it
+//! began with. Nothing in it is a string that the hot path would have to parse.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use narrows_wire::h2;
+
+use crate::lookup::Store;
+use crate::route::{Router, Template};
+use crate::stats::{RouteStats, UpstreamStats};
+
+/// The configuration as the data plane uses it.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Names this configuration; equal for equal files.
+    pub hash: u64,
+    /// Where to accept. Fixed addresses; a worker opens what is new and closes what is gone.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Finds the route of a request.
+    pub router: Router,
+    /// The upstreams, indexed by [`Route::upstream`].
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Whether each call writes a record to the access log.
+    pub access_log: AccessLog,
+}
+
+/// Whether and how calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessLog {
+    /// No records.
+    Off,
+    /// A record at the end of each call, and one at each `interval` while a stream lives.
+    On {
+        /// Between two records of a live stream; zero: only at the end.
+        interval: Duration,
+    },
+}
+
+/// An address to accept on.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name in logs and metrics: the address as written.
+    pub name: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// TLS with these certificates; `None`: in the clear.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// HTTP/2 limits towards clients.
+    pub h2: Arc<h2::Config>,
+    /// A connection without streams is closed after this long.
+    pub idle_timeout: Duration,
+    /// A connection is drained after this long, with 10 % jitter; `None`: never.
+    pub max_connection_age: Option<Duration>,
+    /// The kernel's queue of connections not yet accepted.
+    pub backlog: u32,
+    /// Connections open at once, over all workers together; more are not accepted until some close.
+    pub max_connections: usize,
+    /// TCP keepalive: time until the first probe.
+    pub tcp_keepalive: Duration,
+}
+
+/// The limits in time of a call. `None`: no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// From the first HEADERS to the end, whatever the client allows.
+    pub total: Option<Duration>,
+    /// Without a byte of the body in either direction.
+    pub idle: Option<Duration>,
+    /// Cap of `grpc-timeout`. Applies only to calls that carry one.
+    pub grpc_timeout_max: Option<Duration>,
+    /// From the end of the request to the head of the reply.
+    pub response: Option<Duration>,
+}
+
+/// What happens to requests that match.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Index into [`Snapshot::upstreams`].
+    pub upstream: usize,
+    /// Limits in time.
+    pub timeouts: Timeouts,
+    /// The largest gRPC message accepted, either direction; `None`: no limit.
+    pub message_bytes_max: Option<u32>,
+    /// The largest body kept for a replay on another connection.
+    pub replay_bytes_max: usize,
+    /// Counters, one shard per worker.
+    pub stats: Arc<RouteStats>,
+}
+
+/// The protocol spoken to the nodes of an upstream.
+#[derive(Debug, Clone)]
+pub enum Protocol {
+    /// HTTP/2 in the clear, with prior knowledge.
+    H2c,
+    /// HTTP/2 over TLS.
+    H2(Arc<ClientTls>),
+}
+
+/// TLS towards nodes.
+#[derive(Debug, Clone)]
+pub struct ClientTls {
+    /// Roots, client certificate, ALPN.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name that certificates must carry instead of the host of the target.
+    pub server_name: Option<rustls::pki_types::ServerName<'static>>,
+}
+
+/// A set of nodes.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What is spoken where a target does not say.
+    pub protocol: Protocol,
+    /// TLS for targets written `grpcs://` in an upstream whose protocol is `h2c`.
+    pub tls: Arc<ClientTls>,
+    /// Where calls go.
+    pub targets: Targets,
+    /// HTTP/2 limits towards nodes.
+    pub h2: Arc<h2::Config>,
+    /// TCP connect and TLS handshake together.
+    pub connect_timeout: Duration,
+    /// A call waits this long for a stream on a connection.
+    pub acquire_timeout: Duration,
+    /// A connection without streams is closed after this long.
+    pub idle_timeout: Duration,
+    /// A connection takes no new calls after this long, with 10 % jitter; `None`: never.
+    pub max_connection_age: Option<Duration>,
+    /// Connections to one node, per worker.
+    pub max_connections: usize,
+    /// Calls that wait for a stream of one node, per worker.
+    pub max_pending: usize,
+    /// Counters, one shard per worker.
+    pub stats: Arc<UpstreamStats>,
+}
+
+/// How an upstream finds the node of a call.
+#[derive(Debug)]
+pub enum Targets {
+    /// A list, taken in turn by weight.
+    Fixed(Vec<Endpoint>),
+    /// The answer of a store.
+    Lookup(Lookup),
+}
+
+/// A node of a fixed list.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where it is.
+    pub target: Arc<crate::target::Target>,
+    /// Its share relative to the others, at least 1.
+    pub weight: u32,
+}
+
+/// A node by key.
+#[derive(Debug)]
+pub struct Lookup {
+    /// Who knows.
+    pub store: Arc<Store>,
+    /// Makes the key from the request.
+    pub key: Template,
+    /// Where connections may go.
+    pub allow: Networks,
+    /// How long a call waits for the store.
+    pub budget: Duration,
+    /// What happens when the store does not know the key, or the node it names can not be reached.
+    pub on_missing: OnMissing,
+}
+
+/// What happens to a call whose node is not known or gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// The call fails.
+    Fail,
+    /// The call waits this long for a mapping, asking again.
+    Wait(Duration),
+    /// The call goes to the upstream with this index.
+    Fallback(usize),
+}
+
+/// A set of networks.
+#[derive(Debug, Clone, Default)]
+pub struct Networks(Vec<IpNet>);
+
+// === impl Networks ===
+
+impl Networks {
+    /// The set of these networks.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The networks as given.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
+    /// Whether the address is in one of them. An IPv4 address written as IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}

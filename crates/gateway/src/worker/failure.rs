@@ -1,0 +1,256 @@
+//! How a call ends that does not end by itself: refused, timed out, cancelled, or lost with a link.
+
+use std::fmt::Display;
+
+use narrows_wire::grpc::Status;
+use narrows_wire::h2::{End, ErrorCode, Party, Processed, StreamKey};
+
+use super::Worker;
+use super::links::Loss;
+use crate::exchange::{Leg, Progress, Stage};
+use crate::io::Io;
+use crate::link::Side;
+use crate::reply::{self, Cause};
+use crate::slab::Key;
+use crate::snapshot::{OnMissing, Targets};
+
+/// How often a call is sent at most when nodes provably do not process it.
+const ATTEMPTS_MAX: u8 = 2;
+
+/// Why a call ends, with words for the caller.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) cause: Cause,
+    pub(super) detail: String,
+}
+
+// === impl Failure ===
+
+impl Failure {
+    pub(super) fn new(cause: Cause) -> Self {
+        Self { cause, detail: String::new() }
+    }
+
+    pub(super) fn with(cause: Cause, detail: impl Display) -> Self {
+        Self { cause, detail: detail.to_string() }
+    }
+}
+
+// === impl Worker ===
+
+impl<I: Io> Worker<I> {
+    /// Ends an exchange for a cause of ours: the node's stream is reset, the client is told.
+    pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: String) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.cause = Some(cause);
+        let node = exchange.node_leg();
+        if let Some(node) = node {
+            self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
+        }
+        self.tell_client(key, cause, &detail);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.detail = detail;
+        }
+        self.finish(key);
+    }
+
+    /// Says why, as the protocol of the caller and the state of its stream allow.
+    fn tell_client(&mut self, key: Key, cause: Cause, detail: &str) {
+        let mut head = self.spare_head();
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let Leg { link, stream } = exchange.client;
+        let ended = exchange.request.progress == Progress::Ended;
+        let Some(link_ref) = self.links.get_mut(link) else { return };
+        let codec = &mut link_ref.codec;
+        match exchange.reply.progress {
+            Progress::Nothing if exchange.is_grpc => {
+                let content_type = exchange.head.get(narrows_wire::Name::ContentType);
+                reply::trailers_only(
+                    &mut head,
+                    cause,
+                    detail,
+                    content_type.unwrap_or(b"application/grpc"),
+                );
+                codec.send_head(stream, &head, End::Stream);
+                exchange.status = 200;
+                exchange.grpc_status = Some(cause.row().grpc.code());
+            }
+            Progress::Nothing => {
+                let body = reply::plain(&mut head, cause, detail);
+                codec.send_head(stream, &head, End::Open);
+                codec.send_data(stream, body.as_bytes(), End::Stream);
+                exchange.status = cause.row().http;
+            }
+            // A whole number of messages was sent, so a status can follow as if the node had sent it.
+            Progress::Begun
+                if exchange.reply_is_grpc && !exchange.reply.messages.is_mid_message() =>
+            {
+                reply::status_trailers(&mut head, cause, detail);
+                codec.send_trailers(stream, &head);
+                exchange.grpc_status = Some(cause.row().grpc.code());
+            }
+            Progress::Begun => {
+                exchange.grpc_status = exchange.is_grpc.then_some(cause.row().grpc.code());
+                codec.reset(stream, reset_code(cause));
+            }
+            Progress::Ended => {}
+        }
+        if !ended {
+            codec.reset_after_data(stream, ErrorCode::NO_ERROR);
+        }
+        self.mark_dirty(link);
+        self.keep_head(head);
+    }
+
+    /// The client reset its stream: the node is told in the same turn.
+    pub(super) fn on_client_reset(&mut self, from: (Key, StreamKey), tag: u64) {
+        let key = Key::unpack(tag);
+        match self.exchanges.get(key) {
+            Some(_) => self.abandon(key, Cause::ClientCancelled),
+            // Reset before the exchange began, or after it ended: only the slot is to be freed.
+            None => {
+                if let Some(link) = self.links.get_mut(from.0) {
+                    link.codec.release(from.1);
+                }
+            }
+        }
+    }
+
+    /// Nobody waits for the reply any more.
+    fn abandon(&mut self, key: Key, cause: Cause) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.cause = Some(cause);
+        exchange.grpc_status = exchange.is_grpc.then_some(Status::Cancelled.code());
+        if let Some(node) = exchange.node_leg() {
+            self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
+        }
+        self.finish(key);
+    }
+
+    /// A node reset its stream, or our engine did because the node broke a rule.
+    pub(super) fn on_node_reset(
+        &mut self,
+        tag: u64,
+        code: ErrorCode,
+        processed: Processed,
+        by: Party,
+    ) {
+        let key = Key::unpack(tag);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let Stage::Relaying(leg) = exchange.stage else { return };
+        self.leave_node(key, leg.link);
+        if processed == Processed::No && self.replay(key) {
+            return;
+        }
+        let cause = match (processed, by) {
+            (Processed::No, _) => Cause::Unprocessed,
+            (Processed::Maybe, Party::Us) => Cause::UpstreamProtocol,
+            (Processed::Maybe, Party::Peer) => match Status::from_reset(code.0) {
+                Status::ResourceExhausted => Cause::UpstreamCalm,
+                Status::Cancelled => Cause::UpstreamCancelled,
+                Status::PermissionDenied => Cause::UpstreamInsecure,
+                Status::Unavailable => Cause::Unprocessed,
+                _ => Cause::UpstreamReset,
+            },
+        };
+        self.fail(key, cause, format!("{code}"));
+    }
+
+    /// The exchange has no stream to a node any more.
+    fn leave_node(&mut self, key: Key, link: Key) {
+        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.stage = Stage::Local;
+        }
+        self.end_if_unused(link);
+        self.serve_waiting_of(link);
+    }
+
+    /// Sends a call once more that no node has processed. `false`: it can not be.
+    fn replay(&mut self, key: Key) -> bool {
+        let Some(exchange) = self.exchanges.get(key) else { return true };
+        let fresh = exchange.reply.progress == Progress::Nothing;
+        if !fresh || !exchange.replayable || exchange.attempts >= ATTEMPTS_MAX || self.is_ending() {
+            return false;
+        }
+        let Some(node) = exchange.node else { return false };
+        if let Some(upstream) = exchange.upstream() {
+            upstream.stats.shard(self.index).replays.add(1);
+        }
+        let again = match self.pool.get(node) {
+            Some(_) => self.dispatch(key, node),
+            None => self.locate(key),
+        };
+        if let Err(failure) = again {
+            self.fail(key, failure.cause, failure.detail);
+        }
+        true
+    }
+
+    /// A link is lost: every exchange on it ends, or goes elsewhere if the node has not seen it.
+    pub(super) fn on_loss(&mut self, key: Key, loss: Loss) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let (written, side) = (link.written, link.side.clone());
+        link.state = crate::link::State::Closing;
+        let tags: Vec<u64> = link.codec.tags().collect();
+        match side {
+            Side::Downstream(_) => {
+                for tag in tags {
+                    self.abandon(Key::unpack(tag), Cause::ClientClosed);
+                }
+            }
+            Side::Upstream(node) => {
+                for tag in tags {
+                    self.on_node_loss(Key::unpack(tag), key, written, loss);
+                }
+                self.fail_waiting_after(node, loss);
+            }
+        }
+    }
+
+    fn on_node_loss(&mut self, key: Key, link: Key, written: u64, loss: Loss) {
+        let Some(exchange) = self.exchanges.get(key) else { return };
+        let Some(leg) = exchange.node_leg().filter(|leg| leg.link == link) else { return };
+        let unsent = written <= exchange.sent_mark;
+        self.leave_node(key, leg.link);
+        let cause = match loss {
+            Loss::ConnectFailed => Cause::ConnectFailed,
+            Loss::ConnectTimeout => Cause::ConnectTimeout,
+            Loss::Protocol => Cause::UpstreamProtocol,
+            Loss::Closed => Cause::UpstreamClosed,
+        };
+        match loss {
+            Loss::ConnectFailed | Loss::ConnectTimeout => self.on_unreachable(key, cause),
+            Loss::Closed | Loss::Protocol if unsent && self.replay(key) => {}
+            Loss::Closed | Loss::Protocol => self.fail(key, cause, String::new()),
+        }
+    }
+
+    /// The node of a call can not be reached: where a store named it, its policy says what to do.
+    fn on_unreachable(&mut self, key: Key, cause: Cause) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let active = exchange.active.clone();
+        let policy = match active.snapshot.upstreams.get(exchange.upstream).map(|u| &u.targets) {
+            Some(Targets::Lookup(lookup)) if exchange.replayable => lookup.on_missing,
+            _ => OnMissing::Fail,
+        };
+        let result = match policy {
+            OnMissing::Fail => return self.fail(key, cause, String::new()),
+            OnMissing::Fallback(upstream) => self.fall_back(key, upstream),
+            OnMissing::Wait(patience) => self.wait_for_mapping(key, patience),
+        };
+        if let Err(failure) = result {
+            self.fail(key, failure.cause, failure.detail);
+        }
+    }
+}
+
+/// What a client is told by RST_STREAM when a reply breaks off in the middle of a message.
+fn reset_code(cause: Cause) -> ErrorCode {
+    match cause.row().grpc {
+        Status::DeadlineExceeded | Status::Cancelled => ErrorCode::CANCEL,
+        Status::ResourceExhausted => ErrorCode::ENHANCE_YOUR_CALM,
+        Status::PermissionDenied => ErrorCode::INADEQUATE_SECURITY,
+        _ => ErrorCode::INTERNAL_ERROR,
+    }
+}

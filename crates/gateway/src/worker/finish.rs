@@ -1,0 +1,189 @@
+//! The end of an exchange: its place is freed, it is counted, and the log is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use narrows_wire::{Name, Time};
+
+use super::{SPARE_BYTES_MAX, SPARES_MAX, Worker};
+use crate::clock;
+use crate::exchange::{Exchange, Stage};
+use crate::io::Io;
+use crate::link::Side;
+use crate::record::{Kind, Record, Stages, Text};
+use crate::slab::Key;
+use crate::snapshot::Targets;
+use crate::stats::MethodStats;
+
+/// Methods counted under their own name, per worker; those beyond it are counted as `other`.
+const METHODS_MAX: usize = 512;
+/// The status "unimplemented": the method may be one that someone made up.
+const UNIMPLEMENTED: u8 = 12;
+/// The place of calls without a gRPC status.
+const NO_STATUS: usize = 17;
+
+impl<I: Io> Worker<I> {
+    /// The exchange has ended on both sides.
+    pub(super) fn finish(&mut self, key: Key) {
+        let Some(mut exchange) = self.exchanges.remove(key) else { return };
+        if let Some((timer, _)) = exchange.clocks.timer.take() {
+            self.timers.cancel(timer);
+        }
+        if let Some(link) = self.links.get_mut(exchange.client.link) {
+            link.codec.release(exchange.client.stream);
+            link.last_used = self.now;
+            self.mark_dirty(exchange.client.link);
+        }
+        if let Stage::Relaying(leg) = exchange.stage {
+            self.with_upstream_shard(leg.link, |shard| shard.streams.add(-1));
+            self.end_if_unused(leg.link);
+            self.serve_waiting_of(leg.link);
+        }
+        self.count(&exchange);
+        if self.records().is_some() {
+            self.record(&exchange, Kind::End);
+        }
+        self.keep_head(std::mem::take(&mut exchange.head));
+        let mut kept = std::mem::take(&mut exchange.kept);
+        if kept.capacity() <= SPARE_BYTES_MAX && self.spare_bodies.len() < SPARES_MAX {
+            kept.clear();
+            self.spare_bodies.push(kept);
+        }
+    }
+
+    fn count(&mut self, exchange: &Exchange) {
+        let Some(route) = exchange.route() else { return };
+        let took = self.now.since(exchange.times.begun);
+        let shard = route.stats.shard(self.index);
+        let grpc = exchange.grpc_status.map_or(NO_STATUS, |code| usize::from(code).min(NO_STATUS));
+        shard.active.add(-1);
+        shard.grpc[grpc].add(1);
+        shard.http[usize::from(exchange.status / 100).min(5)].add(1);
+        shard.duration.record(took);
+        shard.bytes_in.add(exchange.request.bytes);
+        shard.bytes_out.add(exchange.reply.bytes);
+        if let Some(cause) = exchange.cause {
+            shard.local[cause as usize].add(1);
+        }
+        if exchange.is_grpc {
+            let method = self.method(exchange);
+            method.handled[grpc].add(1);
+            method.duration.record(took);
+        }
+    }
+
+    /// The counters of the method that was called.
+    fn method(&mut self, exchange: &Exchange) -> Arc<MethodStats> {
+        let path = exchange.head.get(Name::Path).unwrap_or_default();
+        if let Some(stats) = self.methods.get(path) {
+            return stats.clone();
+        }
+        let made_up = exchange.cause.is_some() || exchange.grpc_status == Some(UNIMPLEMENTED);
+        let full = self.methods.len() >= METHODS_MAX;
+        match std::str::from_utf8(path) {
+            Ok(text) if !made_up && !full && text.matches('/').count() == 2 => {
+                let stats = self.stats.add_method(text);
+                self.methods.insert(path.into(), stats.clone());
+                stats
+            }
+            _ => self.other_methods.clone(),
+        }
+    }
+
+    /// A stream of hours is not invisible until it ends.
+    pub(super) fn record_periodically(&mut self, key: Key) {
+        let interval = self.records();
+        // Out of its place while the rest of the worker is looked at.
+        let Some(mut exchange) = self.exchanges.take(key) else { return };
+        self.record(&exchange, Kind::Periodic);
+        exchange.clocks.record = interval.map_or(Time::NEVER, |interval| self.now + interval);
+        let placed = self.exchanges.put_back(key, exchange);
+        debug_assert!(placed.is_ok(), "its place was kept");
+    }
+
+    fn record(&mut self, exchange: &Exchange, kind: Kind) {
+        if self.recorder.is_full() {
+            return self.stats.log_dropped.add(1);
+        }
+        let mut record = self.recorder.blank();
+        record.unix_time = clock::unix(self.now);
+        record.kind = kind;
+        record.protocol = "HTTP/2";
+        self.record_client(exchange, &mut record);
+        self.record_route(exchange, &mut record);
+        record.status = exchange.status;
+        record.grpc_status = exchange.grpc_status;
+        record.cause = exchange.cause;
+        record.stages = exchange.stages(self.now);
+        record.bytes_in = exchange.request.bytes;
+        record.bytes_out = exchange.reply.bytes;
+        if exchange.is_grpc {
+            record.messages_in = Some(exchange.request.messages.messages());
+            record.messages_out = Some(exchange.reply.messages.messages());
+        }
+        record.attempts = u32::from(exchange.attempts);
+        for (field, name) in [
+            (Text::Method, Name::Method),
+            (Text::Authority, Name::Authority),
+            (Text::Path, Name::Path),
+            (Text::UserAgent, Name::UserAgent),
+            (Text::RequestId, Name::XRequestId),
+            (Text::Traceparent, Name::Traceparent),
+        ] {
+            if let Some(text) = exchange.head.get(name) {
+                record.set_text(field, text);
+            }
+        }
+        record.set_text(Text::GrpcMessage, exchange.detail.as_bytes());
+        if self.recorder.push(record).is_err() {
+            self.stats.log_dropped.add(1);
+        }
+    }
+
+    fn record_client(&self, exchange: &Exchange, record: &mut Record) {
+        let Some(link) = self.links.get(exchange.client.link) else { return };
+        record.client = Some(link.peer);
+        if let Side::Downstream(listener) = &link.side {
+            record.listener = Some(listener.name.clone());
+        }
+        if let Some(handshake) = link.tls.as_ref().and_then(|tls| tls.handshake.as_ref()) {
+            record.tls_version = handshake.version;
+            record.set_text(Text::Sni, handshake.sni.as_bytes());
+        }
+    }
+
+    fn record_route(&mut self, exchange: &Exchange, record: &mut Record) {
+        let Some(route) = exchange.route() else { return };
+        record.route = Some(route.name.clone());
+        let Some(upstream) = exchange.upstream() else { return };
+        record.upstream = Some(upstream.name.clone());
+        record.node = self.node_address(exchange.node);
+        if let Targets::Lookup(lookup) = &upstream.targets
+            && let Some(source) = record.client
+        {
+            let request = crate::route::Request { head: &exchange.head, source: source.ip() };
+            self.lookup_key.clear();
+            if lookup.key.render(&request, &mut self.lookup_key).is_ok() {
+                record.set_text(Text::Job, &self.lookup_key);
+            }
+        }
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    fn stages(&self, now: Time) -> Stages {
+        let times = &self.times;
+        let between = |from: Time, to: Time| -> Option<Duration> {
+            (from != Time::ZERO && to > from).then(|| to.since(from))
+        };
+        Stages {
+            total: now.since(times.begun),
+            first_byte: between(times.begun, times.reply_begun),
+            resolve: between(times.parked, times.located),
+            queue: between(times.located, times.dispatched),
+            connect: None,
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Links in the loop: reading, handling events, flushing, ending.
+
+use narrows_wire::h2::{ErrorCode, Event, StreamKey};
+use narrows_wire::{Head, Time};
+use tracing::debug;
+
+use super::{Owner, READS_PER_TURN, Worker};
+use crate::io::{Io, Ready, Socket};
+use crate::link::{Input, Side, State};
+use crate::slab::Key;
+
+/// Why a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// A connection to a node could not be made.
+    ConnectFailed,
+    /// A connection to a node was not made in time.
+    ConnectTimeout,
+    /// It was open, and the peer or the network ended it.
+    Closed,
+    /// The peer broke the protocol or went over a limit.
+    Protocol,
+}
+
+impl<I: Io> Worker<I> {
+    /// Has the world report on a link that was just made. Drops it if that fails.
+    pub(super) fn register(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if let Err(error) = self.io.register(&mut link.socket, key.pack() as usize) {
+            debug!(peer = %link.peer, %error, "can not watch the socket");
+            return self.lose_link(key, Loss::Closed);
+        }
+        self.arm_link(key);
+        self.mark_dirty(key);
+    }
+
+    pub(super) fn on_link_ready(&mut self, event: Ready) {
+        let key = Key::unpack(event.token as u64);
+        let Some(link) = self.links.get_mut(key) else { return };
+        if event.writable {
+            link.blocked = false;
+            if link.state == State::Connecting {
+                match link.socket.connected() {
+                    None => return,
+                    Some(Ok(())) => self.on_connected(key),
+                    Some(Err(error)) => {
+                        debug!(peer = %link.peer, %error, "connect failed");
+                        return self.lose_link(key, Loss::ConnectFailed);
+                    }
+                }
+            }
+            self.mark_dirty(key);
+        }
+        if event.readable {
+            self.read_link(key, event.hangup);
+        }
+    }
+
+    /// Reads the links that were left with something to read.
+    pub(super) fn read_rest(&mut self) {
+        for _ in 0..self.reread.len() {
+            let Some(key) = self.reread.pop_front() else { return };
+            if let Some(link) = self.links.get_mut(key) {
+                link.reread = false;
+                self.read_link(key, true);
+            }
+        }
+    }
+
+    /// Reads until the kernel has no more, or others should have their turn. `thorough`: a short read is
+    /// not the end.
+    fn read_link(&mut self, key: Key, thorough: bool) {
+        let mut buffer = std::mem::take(&mut self.read_buffer);
+        let mut reads = 0;
+        loop {
+            let Some(link) = self.links.get_mut(key) else { break };
+            if matches!(link.state, State::Connecting | State::Closing) {
+                break;
+            }
+            // Above the mark nothing is read, so that replies to control frames can not pile up.
+            if reads == READS_PER_TURN || !link.codec.accepts_input() {
+                self.mark_reread(key);
+                break;
+            }
+            match link.read(&mut buffer) {
+                Ok(Input::Bytes(n)) => {
+                    self.take_input(key, &buffer[..n]);
+                    if n < buffer.len() && !thorough {
+                        break;
+                    }
+                }
+                Ok(Input::Blocked) => break,
+                Ok(Input::End) => {
+                    self.lose_link(key, Loss::Closed);
+                    break;
+                }
+                Err(error) => {
+                    debug!(peer = %link.peer, %error, "connection lost");
+                    self.lose_link(key, Loss::Closed);
+                    break;
+                }
+            }
+            reads += 1;
+        }
+        self.read_buffer = buffer;
+    }
+
+    fn mark_reread(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        // A link that is over its mark is read again once it has been flushed.
+        if link.codec.accepts_input() && !std::mem::replace(&mut link.reread, true) {
+            self.reread.push_back(key);
+        } else {
+            link.starved = !link.codec.accepts_input();
+            self.mark_dirty(key);
+        }
+    }
+
+    /// Handles bytes of the wire.
+    fn take_input(&mut self, key: Key, wire: &[u8]) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.tls.is_none() {
+            return self.take_protocol(key, wire);
+        }
+        let mut plain = std::mem::take(&mut self.plain_buffer);
+        let mut rest = wire;
+        while let Some(link) = self.links.get_mut(key)
+            && let Some(tls) = &mut link.tls
+        {
+            match tls.receive(&mut rest, &mut plain) {
+                Ok(n) => {
+                    if link.state == State::Handshake && !self.on_handshake(key) {
+                        break;
+                    }
+                    if n == 0 {
+                        break;
+                    }
+                    self.take_protocol(key, &plain[..n]);
+                }
+                Err(error) => {
+                    debug!(peer = %link.peer, %error, "TLS failed");
+                    self.stats.handshake_failures.add(u64::from(link.state == State::Handshake));
+                    // The alert goes out on the way.
+                    let _ = link.flush(&[]);
+                    let loss = match link.state {
+                        State::Handshake => Loss::ConnectFailed,
+                        State::Connecting | State::Open | State::Closing => Loss::Closed,
+                    };
+                    self.lose_link(key, loss);
+                    break;
+                }
+            }
+        }
+        self.plain_buffer = plain;
+        // Bytes of a handshake may have to be answered although the protocol has nothing to say.
+        self.mark_dirty(key);
+    }
+
+    /// Handles bytes of the protocol, which stand in a buffer that is reused as soon as this returns.
+    fn take_protocol(&mut self, key: Key, source: &[u8]) {
+        let mut input = source;
+        let mut head = self.spare_head();
+        while let Some(link) = self.links.get_mut(key)
+            && let Some(event) = link.codec.receive(self.now, &mut input, &mut head)
+        {
+            self.on_event(key, event, source, &mut head);
+        }
+        self.keep_head(head);
+        self.mark_dirty(key);
+        while let Some(peer) = self.lent.pop() {
+            self.flush_link(peer, source);
+            if let Some(link) = self.links.get_mut(peer) {
+                link.codec.output().settle(source);
+            }
+        }
+    }
+
+    /// Handles events that came without input: after a flush, a timer, or a command.
+    pub(super) fn take_events(&mut self, key: Key) {
+        let mut head = Head::new();
+        while let Some(link) = self.links.get_mut(key)
+            && let Some(event) = link.codec.receive(self.now, &mut &[][..], &mut head)
+        {
+            self.on_event(key, event, &[], &mut head);
+        }
+    }
+
+    fn on_event(&mut self, key: Key, event: Event<'_>, source: &[u8], head: &mut Head) {
+        let downstream = self.links.get(key).is_some_and(|link| link.is_downstream());
+        match event {
+            Event::Head { stream, end, .. } if downstream => {
+                self.on_request(key, stream, end, head)
+            }
+            Event::Head { stream, tag, end } => self.on_reply((key, stream), tag, end, head),
+            Event::Informational { tag, .. } => self.on_informational(tag, head),
+            Event::Data { stream, tag, data, end } => {
+                self.on_data((key, stream), tag, data, end, source);
+            }
+            Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
+            Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
+            Event::Reset { stream, tag, code, processed, reason, .. } if downstream => {
+                let _ = (code, processed, reason);
+                self.on_client_reset((key, stream), tag);
+            }
+            Event::Reset { tag, code, processed, by, .. } => {
+                self.on_node_reset(tag, code, processed, by);
+            }
+            Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
+            Event::Pong => {}
+            Event::PeerSettings => self.serve_waiting_of(key),
+            Event::GoAway { code, last_stream, debug: text } => {
+                let peer = self.links.get(key).map(|link| link.peer);
+                let text = String::from_utf8_lossy(text);
+                debug!(?peer, %code, last_stream, %text, "peer goes away");
+                self.end_if_unused(key);
+            }
+            Event::Drained => self.close_link(key),
+            Event::Closed { error } => {
+                if let Some(link) = self.links.get(key) {
+                    debug!(peer = %link.peer, downstream, %error, "connection ended for an error");
+                }
+                self.stats.downstream_errors.add(u64::from(downstream));
+                self.on_loss(key, Loss::Protocol);
+                self.close_link(key);
+            }
+        }
+    }
+
+    /// Has the link written at the end of the turn.
+    pub(super) fn mark_dirty(&mut self, key: Key) {
+        if let Some(link) = self.links.get_mut(key)
+            && !std::mem::replace(&mut link.dirty, true)
+        {
+            self.dirty.push(key);
+        }
+    }
+
+    /// Writes every link that has output, once. What comes of it (credit for others) is written too.
+    pub(super) fn flush_dirty(&mut self) {
+        let mut at = 0;
+        while let Some(key) = self.dirty.get(at).copied() {
+            at += 1;
+            if let Some(link) = self.links.get_mut(key) {
+                link.dirty = false;
+                self.flush_link(key, &[]);
+            }
+        }
+        self.dirty.clear();
+    }
+
+    /// Writes a link. `source` is the buffer whose ranges stand in its output.
+    fn flush_link(&mut self, key: Key, source: &[u8]) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.state == State::Connecting || link.blocked {
+            return;
+        }
+        if let Err(error) = link.flush(source) {
+            debug!(peer = %link.peer, %error, "connection lost while writing");
+            return self.lose_link(key, Loss::Closed);
+        }
+        if link.state == State::Closing && link.is_flushed() {
+            return self.drop_link(key);
+        }
+        if std::mem::take(&mut link.starved) && !std::mem::replace(&mut link.reread, true) {
+            self.reread.push_back(key);
+        }
+        self.take_events(key);
+        self.arm_link(key);
+    }
+
+    /// Nothing more is read; the link ends when what it has to say is written.
+    pub(super) fn close_link(&mut self, key: Key) {
+        let now = self.now;
+        if let Some(link) = self.links.get_mut(key) {
+            link.state = State::Closing;
+            link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
+            if let Some(tls) = &mut link.tls {
+                tls.close();
+            }
+            self.mark_dirty(key);
+        }
+    }
+
+    /// The link is gone: ends or replays what was on it, and drops it.
+    pub(super) fn lose_link(&mut self, key: Key, loss: Loss) {
+        if self.links.get(key).is_some_and(|link| link.state != State::Closing) {
+            self.on_loss(key, loss);
+        }
+        self.drop_link(key);
+    }
+
+    fn drop_link(&mut self, key: Key) {
+        let Some(mut link) = self.links.remove(key) else { return };
+        self.io.deregister(&mut link.socket);
+        if let Some((timer, _)) = link.timer {
+            self.timers.cancel(timer);
+        }
+        match link.side {
+            Side::Downstream(_) => {
+                self.downstream_links -= 1;
+                self.stats.downstream.add(-1);
+            }
+            Side::Upstream(node) => self.remove_from_node(node, key),
+        }
+    }
+
+    /// A link without streams that takes no more calls has no purpose.
+    pub(super) fn end_if_unused(&mut self, key: Key) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.codec.active_streams() > 0 {
+            return;
+        }
+        link.last_used = now;
+        let retired = matches!(link.side, Side::Upstream(_))
+            && (link.retired || link.codec.is_draining() || now >= link.due);
+        if retired && link.state == State::Open {
+            link.codec.close(ErrorCode::NO_ERROR, "no longer needed");
+            self.close_link(key);
+        }
+    }
+
+    /// Sets the timer of a link if something is due earlier than it fires.
+    pub(super) fn arm_link(&mut self, key: Key) {
+        let Some(link) = self.links.get(key) else { return };
+        let due = self.link_due(link);
+        let Some(link) = self.links.get_mut(key) else { return };
+        match link.timer {
+            Some((_, at)) if at <= due => {}
+            Some((timer, _)) => {
+                self.timers.move_to(timer, due);
+                link.timer = Some((timer, due));
+            }
+            None if due == Time::NEVER => {}
+            None => link.timer = Some((self.timers.set(due, Owner::Link(key)), due)),
+        }
+    }
+
+    /// Resets a stream and has that written.
+    pub(super) fn reset_stream(&mut self, key: Key, stream: StreamKey, code: ErrorCode) {
+        if let Some(link) = self.links.get_mut(key) {
+            link.codec.reset(stream, code);
+            self.mark_dirty(key);
+        }
+    }
+
+    pub(super) fn keep_head(&mut self, mut head: Head) {
+        if self.spare_heads.len() < super::SPARES_MAX {
+            head.clear();
+            self.spare_heads.push(head);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The body of an exchange, both ways, under flow control.
+//!
+//! Bytes go from the read buffer to the other link's output; what finds no room waits in the other stream.
+//! The sender gets credit only for what has left its stream there, so a slow reader slows its own sender and
+//! nobody else.
+
+use std::ops::Range;
+
+use narrows_wire::Name;
+use narrows_wire::h2::{End, StreamKey};
+
+use super::Worker;
+use crate::exchange::{Body, Leg, Progress, Stage};
+use crate::io::Io;
+use crate::reply::Cause;
+use crate::slab::Key;
+
+/// Request body kept for a call that the gateway answers itself.
+const LOCAL_BODY_BYTES_MAX: usize = 4096;
+
+impl<I: Io> Worker<I> {
+    /// Bytes of a body, from either side. `data` lies in `source`.
+    pub(super) fn on_data(
+        &mut self,
+        from: (Key, StreamKey),
+        tag: u64,
+        data: &[u8],
+        end: End,
+        source: &[u8],
+    ) {
+        let key = Key::unpack(tag);
+        let from = Leg { link: from.0, stream: from.1 };
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            // The exchange has ended; its stream is about to.
+            return self.grant(from, data.len());
+        };
+        exchange.times.moved = self.now;
+        if exchange.client == from {
+            self.on_request_data(key, data, end, source);
+        } else {
+            self.on_reply_data(key, data, end, source);
+        }
+    }
+
+    fn on_request_data(&mut self, key: Key, data: &[u8], end: End, source: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let limit = exchange.route().and_then(|route| route.message_bytes_max);
+        if !count(&mut exchange.request, exchange.is_grpc, data, limit) {
+            return self.fail(key, Cause::MessageTooLarge, String::new());
+        }
+        if end == End::Stream {
+            exchange.request.progress = Progress::Ended;
+            exchange.times.request_ended = self.now;
+        }
+        match exchange.stage {
+            Stage::Relaying(leg) => {
+                self.keep_for_replay(key, data);
+                self.forward_request(key, leg, data, end, source);
+            }
+            // No credit is given, so what is kept stays below a window.
+            Stage::Parked { .. } | Stage::Queued { .. } => exchange.kept.extend_from_slice(data),
+            Stage::Local => {
+                if exchange.kept.len() + data.len() > LOCAL_BODY_BYTES_MAX {
+                    return self.fail(key, Cause::MessageTooLarge, String::new());
+                }
+                exchange.kept.extend_from_slice(data);
+                if end == End::Stream {
+                    self.on_local_request_end(key);
+                }
+            }
+        }
+    }
+
+    fn forward_request(&mut self, key: Key, leg: Leg, data: &[u8], end: End, source: &[u8]) {
+        let sent = self.forward(leg, data, end, source);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let credit = exchange.request.credit(sent);
+        let client = exchange.client;
+        if end == End::Open {
+            self.grant(client, credit);
+        } else if exchange.clocks.response.is_some() {
+            self.arm_exchange(key);
+        }
+    }
+
+    /// Keeps the body as long as the call may have to be sent again.
+    fn keep_for_replay(&mut self, key: Key, data: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if !exchange.replayable {
+            return;
+        }
+        let max = exchange.route().map_or(0, |route| route.replay_bytes_max);
+        if exchange.kept.len() + data.len() <= max {
+            exchange.kept.extend_from_slice(data);
+        } else {
+            exchange.replayable = false;
+            exchange.kept.clear();
+        }
+    }
+
+    fn on_reply_data(&mut self, key: Key, data: &[u8], end: End, source: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let limit = exchange.route().and_then(|route| route.message_bytes_max);
+        if !count(&mut exchange.reply, exchange.reply_is_grpc, data, limit) {
+            return self.fail(key, Cause::MessageTooLarge, String::new());
+        }
+        let client = exchange.client;
+        let Some(node) = exchange.node_leg() else { return };
+        if end == End::Stream && exchange.reply_is_grpc {
+            // A gRPC reply ends with trailers; this one ended without, so it gets some from us.
+            self.forward(client, data, End::Open, source);
+            return self.fail(key, Cause::UpstreamNotGrpc, String::new());
+        }
+        let sent = self.forward(client, data, end, source);
+        if end == End::Stream {
+            return self.on_reply_end(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let credit = exchange.reply.credit(sent);
+        self.grant(node, credit);
+    }
+
+    /// Puts bytes into the stream of a leg; gives how many found room in the output.
+    fn forward(&mut self, to: Leg, data: &[u8], end: End, source: &[u8]) -> usize {
+        let Some(link) = self.links.get_mut(to.link) else { return data.len() };
+        let sent = match range_in(source, data) {
+            Some(range) => link.codec.send_data_borrowed(to.stream, range, data, end),
+            None => link.codec.send_data(to.stream, data, end),
+        };
+        if link.codec.output().has_borrowed() && self.lent.last() != Some(&to.link) {
+            self.lent.push(to.link);
+        }
+        self.mark_dirty(to.link);
+        sent
+    }
+
+    /// Waiting bytes have left a stream: the other side gets credit for them.
+    pub(super) fn on_sent(&mut self, link: Key, tag: u64, bytes: usize) {
+        let Some(exchange) = self.exchanges.get_mut(Key::unpack(tag)) else { return };
+        exchange.times.moved = self.now;
+        let (body, to) = if exchange.client.link == link {
+            let Some(node) = exchange.node_leg() else { return };
+            (&mut exchange.reply, node)
+        } else {
+            (&mut exchange.request, exchange.client)
+        };
+        let credit = body.credit(bytes);
+        self.grant(to, credit);
+    }
+
+    pub(super) fn grant(&mut self, to: Leg, bytes: usize) {
+        if let Some(link) = self.links.get_mut(to.link) {
+            link.codec.grant(to.stream, bytes);
+            self.mark_dirty(to.link);
+        }
+    }
+
+    /// Trailers of a reply end it.
+    pub(super) fn on_reply_trailers(&mut self, tag: u64, trailers: &narrows_wire::Head) {
+        let key = Key::unpack(tag);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.times.moved = self.now;
+        let status = trailers.get(Name::GrpcStatus);
+        if exchange.reply_is_grpc && status.is_none() {
+            return self.fail(key, Cause::UpstreamNotGrpc, String::new());
+        }
+        exchange.note_status(status);
+        let client = exchange.client;
+        if let Some(link) = self.links.get_mut(client.link) {
+            link.codec.send_trailers(client.stream, trailers);
+            self.mark_dirty(client.link);
+        }
+        self.on_reply_end(key);
+    }
+
+    /// What is kept of a request that ended with trailers before it was sent.
+    pub(super) fn on_local_request_end(&mut self, key: Key) {
+        if matches!(self.exchanges.get(key).map(|exchange| exchange.stage), Some(Stage::Local)) {
+            self.answer_health(key);
+        }
+    }
+}
+
+/// Counts bytes and messages. `false`: a message is over the limit.
+fn count(body: &mut Body, is_grpc: bool, data: &[u8], limit: Option<u32>) -> bool {
+    body.bytes += data.len() as u64;
+    if !is_grpc {
+        return true;
+    }
+    body.messages.feed(data);
+    limit.is_none_or(|limit| body.messages.largest_bytes() <= limit)
+}
+
+/// Where `part` lies in `whole`, if it does.
+fn range_in(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let range = start..start + part.len();
+    (range.end <= whole.len()).then_some(range)
+}

@@ -1,0 +1,99 @@
+//! A reply's way back: its head, then (see `relay.rs`) its body and trailers.
+
+use narrows_wire::grpc;
+use narrows_wire::h2::{End, ErrorCode, StreamKey};
+use narrows_wire::{Head, Name, Time};
+
+use super::Worker;
+use crate::exchange::{Exchange, Leg, Progress};
+use crate::io::Io;
+use crate::reply::Cause;
+use crate::slab::Key;
+
+impl<I: Io> Worker<I> {
+    /// A node began its reply.
+    pub(super) fn on_reply(&mut self, from: (Key, StreamKey), tag: u64, end: End, head: &Head) {
+        let key = Key::unpack(tag);
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
+        };
+        exchange.on_reply_head(head, self.now);
+        if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
+            exchange.reply.progress = Progress::Nothing;
+            return self.fail(key, Cause::UpstreamNotGrpc, String::new());
+        }
+        let Leg { link, stream } = exchange.client;
+        if let Some(link) = self.links.get_mut(link) {
+            link.codec.send_head(stream, head, end);
+        }
+        self.mark_dirty(link);
+        self.note_response_time(key);
+        if end == End::Stream {
+            self.on_reply_end(key);
+        }
+    }
+
+    /// A node sent an interim reply (1xx).
+    pub(super) fn on_informational(&mut self, tag: u64, head: &Head) {
+        let Some(exchange) = self.exchanges.get(Key::unpack(tag)) else { return };
+        let client = exchange.client;
+        if let Some(link) = self.links.get_mut(client.link) {
+            link.codec.send_informational(client.stream, head);
+            self.mark_dirty(client.link);
+        }
+    }
+
+    fn note_response_time(&self, key: Key) {
+        let Some(exchange) = self.exchanges.get(key) else { return };
+        let began = match exchange.times.request_ended {
+            Time::ZERO => exchange.times.begun,
+            ended => ended,
+        };
+        let took = self.now.since(began);
+        if let Some(leg) = exchange.node_leg() {
+            self.with_upstream_shard(leg.link, |shard| shard.response.record(took));
+        }
+    }
+
+    /// The whole reply is on its way to the client. A request that still goes on is of no use any more
+    /// (RFC 9113 §8.1): both of its ends are told.
+    pub(super) fn on_reply_end(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.reply.progress = Progress::Ended;
+        if exchange.request.progress != Progress::Ended {
+            let (client, node) = (exchange.client, exchange.node_leg());
+            if let Some(link) = self.links.get_mut(client.link) {
+                link.codec.reset_after_data(client.stream, ErrorCode::NO_ERROR);
+            }
+            if let Some(node) = node {
+                self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
+            }
+        }
+        self.finish(key);
+    }
+}
+
+// === impl Exchange ===
+
+impl Exchange {
+    fn on_reply_head(&mut self, head: &Head, now: Time) {
+        self.times.moved = now;
+        self.times.reply_begun = now;
+        self.reply.progress = Progress::Begun;
+        self.replayable = false;
+        self.kept.clear();
+        let digits = head.get(Name::Status).unwrap_or_default();
+        self.status =
+            digits.iter().fold(0, |n, digit| n * 10 + u16::from(digit.wrapping_sub(b'0') % 10));
+        let is_grpc = head.get(Name::ContentType).is_some_and(grpc::is_grpc);
+        self.reply_is_grpc = self.is_grpc && self.status == 200 && is_grpc;
+        self.note_status(head.get(Name::GrpcStatus));
+    }
+
+    /// Notes the status that ends the call.
+    pub(crate) fn note_status(&mut self, value: Option<&[u8]>) {
+        if let Some(status) = value.and_then(grpc::Status::parse) {
+            self.grpc_status = Some(status.code());
+        }
+    }
+}

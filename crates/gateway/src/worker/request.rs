@@ -1,0 +1,93 @@
+//! A request's way in: head, deadline, route, then its target.
+
+use narrows_wire::grpc::{self, Timeout};
+use narrows_wire::h2::{End, StreamKey};
+use narrows_wire::{Head, Name};
+
+use super::Worker;
+use super::failure::Failure;
+use crate::exchange::{Exchange, Leg, Progress};
+use crate::io::Io;
+use crate::reply::Cause;
+use crate::route::Request;
+use crate::slab::Key;
+
+impl<I: Io> Worker<I> {
+    /// A client began a request; `head` is taken and another one left in its place.
+    pub(super) fn on_request(&mut self, link: Key, stream: StreamKey, end: End, head: &mut Head) {
+        let head = std::mem::replace(head, self.spare_head());
+        let kept = self.spare_bodies.pop().unwrap_or_default();
+        let client = Leg { link, stream };
+        let mut exchange = Exchange::new(client, self.active.clone(), head, kept, self.now);
+        if end == End::Stream {
+            exchange.request.progress = Progress::Ended;
+            exchange.times.request_ended = self.now;
+        } else {
+            exchange.request.progress = Progress::Begun;
+        }
+        let key = self.exchanges.insert(exchange);
+        if let Some(link) = self.links.get_mut(link) {
+            link.codec.set_tag(stream, key.pack());
+        }
+        if let Err(failure) = self.admit(key) {
+            self.fail(key, failure.cause, failure.detail);
+        }
+    }
+
+    /// Reads what the head says of deadline and kind, and finds the route.
+    fn admit(&mut self, key: Key) -> Result<(), Failure> {
+        let now = self.now;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
+        if self.is_health_check(key) {
+            return self.begin_health(key);
+        }
+        let (Some(exchange), active) = (self.exchanges.get_mut(key), self.active.clone()) else {
+            return Ok(());
+        };
+        let Some(source) = self.links.get(exchange.client.link).map(|link| link.peer.ip()) else {
+            return Ok(());
+        };
+        let request = Request { head: &exchange.head, source };
+        let Some(index) = active.snapshot.router.find(&request) else {
+            return Err(Failure::new(Cause::NoRoute));
+        };
+        let route = active.snapshot.router.route(index);
+        exchange.route = Some(index);
+        exchange.upstream = route.upstream;
+        let shard = route.stats.shard(self.index);
+        shard.started.add(1);
+        shard.active.add(1);
+        let asked = match exchange.head.get(Name::GrpcTimeout).map(Timeout::parse) {
+            None => None,
+            Some(Ok(timeout)) => Some(timeout.0),
+            Some(Err(_)) => return Err(Failure::new(Cause::BadTimeout)),
+        };
+        exchange.clocks.start(&route.timeouts, asked, now);
+        if let Some(interval) = self.records().filter(|interval| !interval.is_zero()) {
+            let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+            exchange.clocks.record = now + interval;
+        }
+        self.locate(key)?;
+        self.arm_exchange(key);
+        Ok(())
+    }
+
+    /// Trailers of a request end it; gRPC has none, so they are forwarded as an empty end.
+    pub(super) fn on_request_trailers(&mut self, tag: u64, trailers: &Head) {
+        let key = Key::unpack(tag);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.request.progress = Progress::Ended;
+        exchange.times.request_ended = self.now;
+        exchange.replayable = false;
+        let Some(leg) = exchange.node_leg() else {
+            // Not sent yet: what is kept goes out with END_STREAM, the trailers are of no use to anyone.
+            return self.on_local_request_end(key);
+        };
+        if let Some(link) = self.links.get_mut(leg.link) {
+            link.codec.send_trailers(leg.stream, trailers);
+            self.mark_dirty(leg.link);
+        }
+        self.arm_exchange(key);
+    }
+}

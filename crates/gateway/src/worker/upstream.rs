@@ -1,0 +1,320 @@
+//! Streams to nodes: finding a connection with room, opening one, waiting for one, sending once more.
+
+use std::net::SocketAddr;
+
+use narrows_wire::grpc::Timeout;
+use narrows_wire::h2::{self, End, OpenError};
+use narrows_wire::{Indexing, Name, Time};
+use tracing::debug;
+
+use super::Worker;
+use super::failure::Failure;
+use super::links::Loss;
+use crate::exchange::{Leg, Progress, Stage};
+use crate::io::Io;
+use crate::link::{Link, Side, State, Tls};
+use crate::reply::Cause;
+use crate::slab::Key;
+use crate::snapshot::Upstream;
+use crate::stats::UpstreamShard;
+
+impl<I: Io> Worker<I> {
+    /// Sends an exchange to a node: on a connection with room, else on a new one, else it waits.
+    pub(super) fn dispatch(&mut self, key: Key, node: Key) -> Result<(), Failure> {
+        let now = self.now;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        // Checked before the write: a call past its deadline is not sent.
+        if now >= exchange.clocks.deadline {
+            return Err(Failure::new(Cause::Deadline));
+        }
+        exchange.node = Some(node);
+        if exchange.times.dispatched == Time::ZERO {
+            exchange.times.dispatched = now;
+        }
+        match self.link_with_room(node) {
+            Some(link) => self.send(key, link),
+            None => match self.connect(node)? {
+                Some(link) => self.send(key, link),
+                None => self.queue(key, node),
+            },
+        }
+    }
+
+    fn link_with_room(&self, node: Key) -> Option<Key> {
+        let node = self.pool.get(node)?;
+        let room =
+            |key: &&Key| self.links.get(**key).is_some_and(|link| link.takes_calls(self.now));
+        node.links.iter().find(room).copied()
+    }
+
+    /// Begins another connection to a node, unless there are as many as allowed.
+    fn connect(&mut self, node_key: Key) -> Result<Option<Key>, Failure> {
+        let active = self.active.clone();
+        let Some(node) = self.pool.get(node_key) else { return Ok(None) };
+        let Some(upstream) = active.snapshot.upstreams.get(node.upstream) else { return Ok(None) };
+        if node.links.len() >= upstream.max_connections {
+            return Ok(None);
+        }
+        let tls = node.tls.clone();
+        let address = node.identity.address;
+        let tls = tls.map(|tls| Tls::connect(tls.client.config.clone(), tls.name)).transpose();
+        let tls = tls.map_err(|error| Failure::with(Cause::ConnectFailed, error))?;
+        let socket = match self.io.connect(address) {
+            Ok(socket) => socket,
+            Err(error) => {
+                upstream.stats.shard(self.index).connect_failures.add(1);
+                self.pool.forget_if_unused(node_key);
+                debug!(%address, %error, "can not begin to connect");
+                return Err(Failure::new(Cause::ConnectFailed));
+            }
+        };
+        let link = self.links.insert(Box::new(Link {
+            socket,
+            tls: tls.map(Box::new),
+            codec: h2::Connection::new(h2::Role::Client, upstream.h2.clone(), self.now),
+            side: Side::Upstream(node_key),
+            peer: address,
+            state: State::Connecting,
+            dirty: false,
+            reread: false,
+            starved: false,
+            blocked: false,
+            opened: self.now,
+            due: self.now + upstream.connect_timeout,
+            retired: false,
+            last_used: self.now,
+            timer: None,
+            written: 0,
+        }));
+        upstream.stats.shard(self.index).connections.add(1);
+        if let Some(node) = self.pool.get_mut(node_key) {
+            node.links.push(link);
+        }
+        self.register(link);
+        Ok(Some(link))
+    }
+
+    fn queue(&mut self, key: Key, node_key: Key) -> Result<(), Failure> {
+        let now = self.now;
+        let active = self.active.clone();
+        let Some(upstream) = self.upstream_in(&active, node_key) else {
+            return Err(Failure::new(Cause::NoEndpoint));
+        };
+        let (until, max) = (now + upstream.acquire_timeout, upstream.max_pending);
+        let Some(node) = self.pool.get_mut(node_key) else {
+            return Err(Failure::new(Cause::NoEndpoint));
+        };
+        if node.waiting.len() >= max {
+            return Err(Failure::new(Cause::Overflow));
+        }
+        node.waiting.push_back(key);
+        upstream.stats.shard(self.index).pending.add(1);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.stage = Stage::Queued { until, node: node_key };
+        }
+        self.arm_exchange(key);
+        Ok(())
+    }
+
+    /// Opens a stream for an exchange on a connection and sends what has come of the request.
+    fn send(&mut self, key: Key, link_key: Key) -> Result<(), Failure> {
+        let now = self.now;
+        let (Some(exchange), Some(link)) =
+            (self.exchanges.get_mut(key), self.links.get_mut(link_key))
+        else {
+            return Ok(());
+        };
+        if exchange.clocks.deadline != Time::NEVER {
+            let left = Timeout(exchange.clocks.deadline.since(now)).text();
+            exchange.head.set(Name::GrpcTimeout, left.as_bytes(), Indexing::Unique);
+        }
+        let scheme: &[u8] = if link.tls.is_some() { b"https" } else { b"http" };
+        if exchange.head.get(Name::Scheme).is_some_and(|present| present != scheme) {
+            exchange.head.set(Name::Scheme, scheme, Indexing::MayRepeat);
+        }
+        let ended = exchange.request.progress == Progress::Ended;
+        let end = if ended && exchange.kept.is_empty() { End::Stream } else { End::Open };
+        let mark = link.written + link.codec.output().len() as u64;
+        let stream = match link.codec.open(now, key.pack(), &exchange.head, end) {
+            Ok(stream) => stream,
+            Err(
+                OpenError::Full | OpenError::Draining | OpenError::Exhausted | OpenError::Closed,
+            ) => {
+                let Some(node) = exchange.node else { return Ok(()) };
+                return self.queue(key, node);
+            }
+        };
+        link.last_used = now;
+        exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
+        exchange.sent_mark = mark;
+        exchange.attempts += 1;
+        let client = exchange.client;
+        let mut credit = 0;
+        if !exchange.kept.is_empty() {
+            let end = if ended { End::Stream } else { End::Open };
+            credit = exchange.request.credit(link.codec.send_data(stream, &exchange.kept, end));
+        }
+        if credit > 0 {
+            self.grant(client, credit);
+        }
+        self.mark_dirty(link_key);
+        self.with_upstream_shard(link_key, |shard| shard.streams.add(1));
+        Ok(())
+    }
+
+    /// TCP is there: TLS next, or the protocol at once.
+    pub(super) fn on_connected(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.state = if link.tls.is_some() { State::Handshake } else { State::Open };
+        if link.state == State::Open {
+            self.on_open(key);
+        }
+    }
+
+    /// Looks whether the handshake is over. `false`: the link is gone.
+    pub(super) fn on_handshake(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let Some(handshake) = link.tls.as_ref().and_then(|tls| tls.handshake.as_ref()) else {
+            return true;
+        };
+        if !handshake.is_h2 {
+            debug!(peer = %link.peer, "no h2 by ALPN");
+            self.lose_link(key, Loss::ConnectFailed);
+            return false;
+        }
+        link.state = State::Open;
+        self.on_open(key);
+        true
+    }
+
+    fn on_open(&mut self, key: Key) {
+        let active = self.active.clone();
+        let Some(link) = self.links.get(key) else { return };
+        let age = match &link.side {
+            Side::Downstream(listener) => listener.max_connection_age,
+            Side::Upstream(node) => {
+                let upstream = self.upstream_in(&active, *node);
+                if let Some(upstream) = upstream {
+                    upstream.stats.shard(self.index).connects.add(1);
+                }
+                upstream.and_then(|upstream| upstream.max_connection_age)
+            }
+        };
+        let due = self.age_limit(age);
+        if let Some(link) = self.links.get_mut(key) {
+            link.due = due;
+        }
+        self.arm_link(key);
+    }
+
+    /// A connection has room again, or a new one is there: the calls that wait longest go first.
+    pub(super) fn serve_waiting_of(&mut self, link: Key) {
+        if let Some(Side::Upstream(node)) = self.links.get(link).map(|link| &link.side) {
+            self.serve_waiting(*node);
+        }
+    }
+
+    pub(super) fn serve_waiting(&mut self, node_key: Key) {
+        loop {
+            let Some(node) = self.pool.get_mut(node_key) else { return };
+            let Some(key) = node.waiting.front().copied() else { return };
+            let waits = matches!(
+                self.exchanges.get(key).map(|exchange| exchange.stage),
+                Some(Stage::Queued { node, .. }) if node == node_key
+            );
+            let link = if waits { self.link_with_room(node_key) } else { None };
+            if waits && link.is_none() {
+                // A connection may be allowed again because another one has ended.
+                match self.connect(node_key) {
+                    Ok(Some(_)) => continue,
+                    Ok(None) => return,
+                    Err(failure) => return self.fail_waiting(node_key, &failure),
+                }
+            }
+            self.leave_queue(node_key);
+            if let Some(link) = link
+                && let Err(failure) = self.send(key, link)
+            {
+                self.fail(key, failure.cause, failure.detail);
+            }
+        }
+    }
+
+    /// Takes the first waiting call out of the queue.
+    fn leave_queue(&mut self, node: Key) -> Option<Key> {
+        let key = self.pool.get_mut(node)?.waiting.pop_front()?;
+        let active = self.active.clone();
+        if let Some(upstream) = self.upstream_in(&active, node) {
+            upstream.stats.shard(self.index).pending.add(-1);
+        }
+        Some(key)
+    }
+
+    fn fail_waiting(&mut self, node: Key, failure: &Failure) {
+        while let Some(key) = self.leave_queue(node) {
+            if matches!(self.exchanges.get(key).map(|e| e.stage), Some(Stage::Queued { .. })) {
+                self.fail(key, failure.cause, failure.detail.clone());
+            }
+        }
+        self.pool.forget_if_unused(node);
+    }
+
+    /// A connection to a node is gone. If it never came about, what waits for the node fails too.
+    pub(super) fn fail_waiting_after(&mut self, node: Key, loss: Loss) {
+        let cause = match loss {
+            Loss::ConnectFailed => Cause::ConnectFailed,
+            Loss::ConnectTimeout => Cause::ConnectTimeout,
+            Loss::Closed | Loss::Protocol => return,
+        };
+        self.with_upstream_shard_of(node, |shard| shard.connect_failures.add(1));
+        // As long as another connection lives, the calls may yet find room there.
+        let last = self.pool.get(node).is_some_and(|node| node.links.len() <= 1);
+        if last {
+            self.fail_waiting(node, &Failure::new(cause));
+        }
+    }
+
+    pub(super) fn remove_from_node(&mut self, node: Key, link: Key) {
+        self.with_upstream_shard_of(node, |shard| shard.connections.add(-1));
+        if let Some(entry) = self.pool.get_mut(node) {
+            entry.links.retain(|other| *other != link);
+        }
+        self.serve_waiting(node);
+        self.pool.forget_if_unused(node);
+    }
+
+    /// Whether no connection to the node has been open yet.
+    pub(super) fn has_only_connecting_links(&self, node: Key) -> bool {
+        self.pool.get(node).is_some_and(|node| {
+            node.links.iter().all(|key| {
+                let state = self.links.get(*key).map(|link| link.state);
+                matches!(state, Some(State::Connecting | State::Handshake))
+            })
+        })
+    }
+
+    pub(super) fn node_address(&self, node: Option<Key>) -> Option<SocketAddr> {
+        Some(self.pool.get(node?)?.identity.address)
+    }
+
+    pub(super) fn upstream_of(&self, node: Key) -> Option<&Upstream> {
+        self.upstream_in(&self.active, node)
+    }
+
+    fn upstream_in<'a>(&self, active: &'a super::Active, node: Key) -> Option<&'a Upstream> {
+        let node = self.pool.get(node)?;
+        active.snapshot.upstreams.get(node.upstream).map(|upstream| &**upstream)
+    }
+
+    pub(super) fn with_upstream_shard(&self, link: Key, count: impl FnOnce(&UpstreamShard)) {
+        if let Some(Side::Upstream(node)) = self.links.get(link).map(|link| &link.side) {
+            self.with_upstream_shard_of(*node, count);
+        }
+    }
+
+    fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
+        if let Some(upstream) = self.upstream_of(node) {
+            count(upstream.stats.shard(self.index));
+        }
+    }
+}

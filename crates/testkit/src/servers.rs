@@ -1,0 +1,45 @@
+//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, gRPC peers.
+//!
+//! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
+//! and kills it when it goes out of scope. `cargo xtask test` installs the programs.
+
+mod certificate;
+mod grpc;
+mod narrows;
+mod redis;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+pub use certificate::Certificate;
+pub use grpc::{GrpcServer, Stack, run_client};
+pub use narrows::{HttpReply, Narrows};
+pub use redis::Redis;
+
+/// The root of the repository.
+///
+/// # Panics
+///
+/// When the crate has been moved out of it.
+pub fn repository() -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent);
+    crates.expect("the crate lies two levels below the root").to_path_buf()
+}
+
+/// An address on loopback whose port was free a moment ago, for programs that can not bind port 0 and tell.
+///
+/// # Panics
+///
+/// When the machine has no free port.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound listener has an address")
+}
+
+/// The file that `cargo xtask test` installed, unless the variable names another.
+fn installed(variable: &str, path: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => repository().join(path),
+    }
+}

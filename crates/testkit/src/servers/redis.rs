@@ -1,0 +1,171 @@
+//! A real Redis, without persistence, in a directory of its own, and a minimal client for it.
+//!
+//! The client sends one command and waits for its reply, so a returned write is an acknowledged write. It is
+//! kept apart from the crate that the gateway uses: a test must not share a fault with what it tests.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use super::free_address;
+use crate::process::{PATIENCE, Process, Scratch, Signal};
+
+/// A running server and a connection to it.
+#[derive(Debug)]
+pub struct Redis {
+    address: SocketAddr,
+    directory: Scratch,
+    process: Option<Process>,
+    connection: Option<BufReader<TcpStream>>,
+}
+
+// === impl Redis ===
+
+impl Redis {
+    /// Starts `redis-server` on a free port.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed.
+    pub fn start() -> Self {
+        let mut redis = Self {
+            address: free_address(),
+            directory: Scratch::new("redis"),
+            process: None,
+            connection: None,
+        };
+        redis.revive();
+        redis
+    }
+
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("redis://{}", self.address)
+    }
+
+    /// Kills it. Its content is gone.
+    pub fn kill(&mut self) {
+        self.connection = None;
+        self.process = None;
+    }
+
+    /// Starts it again on the same port, empty.
+    pub fn revive(&mut self) {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"]);
+        command.arg("--dir").arg(self.directory.path());
+        let mut process = Process::start("redis-server", &mut command);
+        process.wait_for("Ready to accept connections", |line| {
+            line.contains("Ready to accept").then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// Stops the process without closing anything: connections stay up and nothing answers.
+    pub fn pause(&mut self) {
+        self.signal(Signal::Stop);
+    }
+
+    /// Lets it run again.
+    pub fn resume(&mut self) {
+        self.signal(Signal::Continue);
+    }
+
+    /// Sends a command and returns its reply; of an array the elements joined by spaces.
+    ///
+    /// # Panics
+    ///
+    /// When Redis is away or answers with an error.
+    pub fn command(&mut self, words: &[&str]) -> String {
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        let connection = self.connection();
+        connection.get_mut().write_all(request.as_bytes()).expect("Redis takes commands");
+        reply(connection)
+    }
+
+    /// Writes a key.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.command(&["SET", key, value]);
+    }
+
+    /// A number out of `INFO`, as `connected_clients` or `total_commands_processed`.
+    ///
+    /// # Panics
+    ///
+    /// When `INFO` has no such field.
+    pub fn info(&mut self, field: &str) -> u64 {
+        let info = self.command(&["INFO", "everything"]);
+        let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).expect("INFO has the field")
+    }
+
+    /// How many times a command has been processed since the last `CONFIG RESETSTAT`.
+    pub fn calls_of(&mut self, command: &str) -> u64 {
+        let stats = self.command(&["INFO", "commandstats"]);
+        let field = format!("cmdstat_{command}:calls=");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&field));
+        line.and_then(|value| value.split(',').next()?.parse().ok()).unwrap_or(0)
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        self.process.as_ref().expect("Redis runs").signal(signal);
+    }
+
+    fn connection(&mut self) -> &mut BufReader<TcpStream> {
+        let address = self.address;
+        self.connection.get_or_insert_with(|| {
+            let stream = TcpStream::connect(address).expect("Redis runs");
+            stream.set_nodelay(true).expect("loopback takes options");
+            stream.set_read_timeout(Some(PATIENCE)).expect("loopback takes options");
+            BufReader::new(stream)
+        })
+    }
+}
+
+fn reply(from: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("Redis answers");
+    let (kind, rest) = line.trim_end().split_at(1);
+    match kind {
+        "+" | ":" => rest.to_owned(),
+        "$" if rest == "-1" => String::new(),
+        "$" => {
+            let mut value = vec![0; rest.parse::<usize>().expect("a length") + 2];
+            from.read_exact(&mut value).expect("Redis sends what it announced");
+            value.truncate(value.len() - 2);
+            String::from_utf8(value).expect("tests store text")
+        }
+        "*" => {
+            let elements = (0..rest.parse::<usize>().expect("a length")).map(|_| reply(from));
+            elements.collect::<Vec<_>>().join(" ")
+        }
+        _ => panic!("Redis answered {line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_is_read_back_and_lost_with_the_process() {
+        let mut redis = Redis::start();
+        redis.set("job-1", "127.0.0.1:1");
+        assert_eq!(redis.command(&["GET", "job-1"]), "127.0.0.1:1");
+        assert_eq!(redis.command(&["MGET", "job-1", "absent"]), "127.0.0.1:1 ");
+        assert_eq!(redis.calls_of("get"), 1);
+        assert_eq!(redis.info("connected_clients"), 1);
+        redis.kill();
+        redis.revive();
+        assert_eq!(redis.command(&["GET", "job-1"]), "");
+    }
+}

@@ -1,1 +1,42 @@
-fn main() {}
+//! Development commands of this repository: `cargo xtask test` and its like.
+//!
+//! It depends on the standard library alone, so that it builds in a second on a machine that has only Rust and a
+//! C compiler. `steps` says what a test run consists of, `machine` what it installs.
+
+mod command;
+mod machine;
+mod steps;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test                 everything that continuous integration checks
+  test --only <step>   one step of it, by its name
+  fuzz [rounds]        replays the corpora, then runs so many mutations of them (default 1000000 a target)
+  bench                says how the speed is measured
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["test"] => steps::run_all(),
+        ["test", "--only", name] => steps::run_one(name),
+        ["fuzz"] => steps::fuzz("1000000"),
+        ["fuzz", rounds] => steps::fuzz(rounds),
+        ["bench"] => {
+            println!("{}", steps::BENCH);
+            Ok(())
+        }
+        _ => Err(format!("{USAGE}\nsteps: {}", steps::names())),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

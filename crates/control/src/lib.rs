@@ -1,1 +1,13 @@
-//! placeholder
+//! The control plane of Narrows: configuration, stores, telemetry, admin.
+//!
+//! Ordinary async Rust on threads of its own. It gives the data plane immutable snapshots, lookup answers,
+//! and commands; it never stands in the way of a call.
+#![warn(missing_docs)]
+
+pub mod access_log;
+pub mod host;
+pub mod metrics;
+pub mod scratch;
+pub mod signals;
+
+mod time_format;

@@ -182,6 +182,12 @@ impl Head {
         self.iter().map(|(name, value)| name.len() + value.len() + 32).sum()
     }
 
+    /// Bytes of text that were written into this head since it was cleared: names that are not known ones,
+    /// and values. Costs nothing to tell.
+    pub fn text_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Bytes of memory held.
     pub fn memory_bytes(&self) -> usize {
         self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()

@@ -293,8 +293,8 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(key) else { return };
         if stream.state == State::Closed(Cause::Ended) {
             self.guard.forgive(stream.section_bytes);
-            self.guard.ended();
         }
+        self.guard.ended();
         let released = stream.flags.released;
         if let Some(waiting) = stream.waiting.take() {
             self.waiting_bytes -= waiting.len();
@@ -307,8 +307,8 @@ impl Connection {
     }
 
     fn forget(&mut self, key: StreamKey) {
-        let Some(stream) = self.streams.remove(key) else { return };
-        self.ungrant(u64::from(stream.ungranted));
+        let Some(ungranted) = self.streams.remove(key) else { return };
+        self.ungrant(u64::from(ungranted));
         if self.streams.len() == 0 {
             self.check_drained();
         }

@@ -72,23 +72,11 @@ pub(super) struct Reply {
     pub(super) content_length: Option<u64>,
 }
 
-/// The rule of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
-    Plain,
-    Pseudo,
-    ConnectionSpecific,
-    Te,
-    Host,
-    ContentLength,
-}
-
 /// What one pass has gathered.
 #[derive(Default)]
 struct Seen<'a> {
-    /// A bit for each pseudo field.
-    pseudo: u8,
-    regular: bool,
+    /// A bit for each pseudo field, and [`REGULAR`].
+    bits: u8,
     te: bool,
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
@@ -100,10 +88,16 @@ const PATH: u8 = bit(Name::Path);
 const SCHEME: u8 = bit(Name::Scheme);
 const STATUS: u8 = bit(Name::Status);
 const PROTOCOL: u8 = bit(Name::Protocol);
+/// The bits of all pseudo fields.
+const PSEUDO: u8 = AUTHORITY | METHOD | PATH | SCHEME | STATUS | PROTOCOL;
+/// A rule: the value matters, or the field is forbidden.
+const SPECIAL: u8 = 0x40;
+/// A regular field was seen. As a rule: nothing else is to be said about the field.
+const REGULAR: u8 = 0x80;
 
-/// The rule of each name, [`Name::Other`] last.
-static RULES: [Rule; Name::KNOWN.len() + 1] = {
-    let mut rules = [Rule::Plain; Name::KNOWN.len() + 1];
+/// The rule of each name, [`Name::Other`] last: the bit of a pseudo field, or one of the above.
+static RULES: [u8; Name::KNOWN.len() + 1] = {
+    let mut rules = [REGULAR; Name::KNOWN.len() + 1];
     let mut at = 0;
     while at < Name::KNOWN.len() {
         rules[at] = rule(Name::KNOWN[at]);
@@ -112,19 +106,19 @@ static RULES: [Rule; Name::KNOWN.len() + 1] = {
     rules
 };
 
-const fn rule(name: Name) -> Rule {
+const fn rule(name: Name) -> u8 {
     match name {
-        _ if name.is_pseudo() => Rule::Pseudo,
+        _ if name.is_pseudo() => bit(name),
         // RFC 9113 §8.2.2.
         Name::Connection
         | Name::KeepAlive
         | Name::ProxyConnection
         | Name::TransferEncoding
-        | Name::Upgrade => Rule::ConnectionSpecific,
-        Name::Te => Rule::Te,
-        Name::Host => Rule::Host,
-        Name::ContentLength => Rule::ContentLength,
-        _ => Rule::Plain,
+        | Name::Upgrade
+        | Name::Te
+        | Name::Host
+        | Name::ContentLength => SPECIAL,
+        _ => REGULAR,
     }
 }
 
@@ -146,12 +140,12 @@ pub(super) fn check_request(head: &Head, connect_protocol: bool) -> Result<Reque
         // RFC 9113 §8.5.
         (b"CONNECT", false) => METHOD | AUTHORITY,
         // RFC 9113 §8.3.1; authority is optional.
-        _ => METHOD | SCHEME | PATH | (seen.pseudo & AUTHORITY),
+        _ => METHOD | SCHEME | PATH | (seen.bits & AUTHORITY),
     };
-    if seen.pseudo & expected != expected {
+    if seen.bits & expected != expected {
         return Err(Malformed::PseudoMissing);
     }
-    if seen.pseudo != expected {
+    if seen.pseudo() != expected {
         return Err(Malformed::PseudoMisplaced);
     }
     check_target(head, &seen, method)?;
@@ -165,7 +159,7 @@ pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
     if seen.te {
         return Err(Malformed::ConnectionSpecific);
     }
-    match seen.pseudo {
+    match seen.pseudo() {
         STATUS => {}
         0 => return Err(Malformed::PseudoMissing),
         _ => return Err(Malformed::PseudoMisplaced),
@@ -187,7 +181,7 @@ pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
 pub(super) fn check_trailers(head: &Head) -> Result<(), Malformed> {
     let seen = Seen::of(head)?;
     // RFC 9113 §8.1: no pseudo fields in trailers.
-    if seen.pseudo != 0 {
+    if seen.has(PSEUDO) {
         return Err(Malformed::PseudoMisplaced);
     }
     // RFC 9110 §6.5.1: nothing that would have been needed earlier.
@@ -204,47 +198,50 @@ impl<'a> Seen<'a> {
     fn of(head: &'a Head) -> Result<Self, Malformed> {
         let mut seen = Self::default();
         for field in head.fields() {
-            match RULES[field.name as usize] {
-                // A colon begins only pseudo fields, and the known ones are all there are.
-                Rule::Plain => seen.regular = true,
-                Rule::Pseudo => seen.pseudo(field.name)?,
-                rule => seen.special(head, field, rule)?,
+            let rule = RULES[field.name as usize];
+            if rule & PSEUDO != 0 {
+                // RFC 9113 §8.3: before all regular fields, and once.
+                if seen.bits & (rule | REGULAR) != 0 {
+                    return Err(seen.misplaced());
+                }
+                seen.bits |= rule;
+                continue;
+            }
+            seen.bits |= REGULAR;
+            if rule == SPECIAL {
+                seen.special(head, field)?;
             }
         }
         Ok(seen)
     }
 
-    fn has(&self, pseudo: u8) -> bool {
-        self.pseudo & pseudo != 0
+    #[cold]
+    fn misplaced(&self) -> Malformed {
+        if self.has(REGULAR) { Malformed::PseudoLate } else { Malformed::PseudoTwice }
     }
 
-    #[inline]
-    fn pseudo(&mut self, name: Name) -> Result<(), Malformed> {
-        if self.regular {
-            return Err(Malformed::PseudoLate);
-        }
-        if self.has(bit(name)) {
-            return Err(Malformed::PseudoTwice);
-        }
-        self.pseudo |= bit(name);
-        Ok(())
+    fn has(&self, bits: u8) -> bool {
+        self.bits & bits != 0
     }
 
-    fn special(&mut self, head: &'a Head, field: &Field, rule: Rule) -> Result<(), Malformed> {
-        self.regular = true;
+    fn pseudo(&self) -> u8 {
+        self.bits & PSEUDO
+    }
+
+    fn special(&mut self, head: &'a Head, field: &Field) -> Result<(), Malformed> {
         let value = head.value(field);
-        match rule {
-            Rule::Te if value.eq_ignore_ascii_case(b"trailers") => self.te = true,
-            Rule::Te => return Err(Malformed::Te),
-            Rule::Host if self.host.is_none() => self.host = Some(value),
-            Rule::Host => return Err(Malformed::Host),
-            Rule::ContentLength if self.content_length.is_none() => {
+        match field.name {
+            Name::Te if value == b"trailers" || value.eq_ignore_ascii_case(b"trailers") => {
+                self.te = true;
+            }
+            Name::Te => return Err(Malformed::Te),
+            Name::Host if self.host.is_none() => self.host = Some(value),
+            Name::Host => return Err(Malformed::Host),
+            Name::ContentLength if self.content_length.is_none() => {
                 self.content_length = Some(number(value).ok_or(Malformed::ContentLength)?);
             }
-            Rule::ContentLength => return Err(Malformed::ContentLength),
-            Rule::ConnectionSpecific | Rule::Plain | Rule::Pseudo => {
-                return Err(Malformed::ConnectionSpecific);
-            }
+            Name::ContentLength => return Err(Malformed::ContentLength),
+            _ => return Err(Malformed::ConnectionSpecific),
         }
         Ok(())
     }
@@ -325,4 +322,169 @@ fn number(text: &[u8]) -> Option<u64> {
         return None;
     }
     Some(text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Indexing;
+
+    fn head(fields: &[(&str, &str)]) -> Head {
+        let mut head = Head::new();
+        for (name, value) in fields {
+            head.push_text(name.as_bytes(), value.as_bytes(), Indexing::MayRepeat);
+        }
+        head
+    }
+
+    const GET: [(&str, &str); 4] =
+        [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")];
+
+    /// `GET` with one field replaced, or dropped if `to` is empty.
+    fn with<'a>(name: &'a str, to: &[&'a str]) -> Result<Request, Malformed> {
+        let others = GET.iter().filter(|(have, _)| *have != name).copied();
+        let replaced = to.iter().map(|value| (name, *value));
+        let fields: Vec<_> = match name.starts_with(':') {
+            true => replaced.chain(others).collect(),
+            false => others.chain(replaced).collect(),
+        };
+        check_request(&head(&fields), false)
+    }
+
+    const FINE: Result<Request, Malformed> = Ok(Request { content_length: None });
+
+    #[test]
+    fn a_request_has_each_pseudo_field_once_and_first() {
+        assert_eq!(check_request(&head(&GET), false), FINE);
+        for name in [":method", ":scheme", ":path"] {
+            assert_eq!(with(name, &[]), Err(Malformed::PseudoMissing), "{name}");
+        }
+        for name in [":method", ":scheme", ":path", ":authority"] {
+            assert_eq!(with(name, &["http", "http"]), Err(Malformed::PseudoTwice), "{name}");
+        }
+        assert_eq!(with(":status", &["200"]), Err(Malformed::PseudoMisplaced));
+        let late = [GET[0], GET[1], ("x", "y"), GET[2], GET[3]];
+        assert_eq!(check_request(&head(&late), false), Err(Malformed::PseudoLate));
+    }
+
+    #[test]
+    fn connection_specific_fields_have_no_place() {
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]
+        {
+            assert_eq!(with(name, &["x"]), Err(Malformed::ConnectionSpecific), "{name}");
+        }
+        assert_eq!(with("te", &["trailers"]), FINE);
+        assert_eq!(with("te", &["Trailers"]), FINE);
+        assert_eq!(with("te", &["trailers, gzip"]), Err(Malformed::Te));
+        assert_eq!(with("te", &[""]), Err(Malformed::Te));
+    }
+
+    #[test]
+    fn a_path_is_rooted_and_visible() {
+        for path in ["/", "/a/b?c=d&e", "/%20"] {
+            assert_eq!(with(":path", &[path]), FINE, "{path}");
+        }
+        for path in ["", "a", "*", "/a b", "/a#b", "/\t", "http://a/", "/\u{fc}"] {
+            assert_eq!(with(":path", &[path]), Err(Malformed::Path), "{path}");
+        }
+        let options = [(":method", "OPTIONS"), GET[1], (":path", "*"), GET[3]];
+        assert_eq!(check_request(&head(&options), false), FINE);
+    }
+
+    #[test]
+    fn an_authority_is_one_host() {
+        for authority in ["a", "a:80", "[::1]:80", "a-b.c_d~", "A"] {
+            assert_eq!(with(":authority", &[authority]), FINE, "{authority}");
+        }
+        for authority in ["", "a,b", "user@a", "a/b", "a b", "a?b", "a#b", "a\\b", "\u{fc}"] {
+            let refused = with(":authority", &[authority]);
+            assert_eq!(refused, Err(Malformed::Authority), "{authority}");
+        }
+        assert_eq!(with(":authority", &[]), Err(Malformed::AuthorityMissing));
+    }
+
+    #[test]
+    fn host_stands_in_for_authority_and_never_against_it() {
+        let host = |value| [GET[0], GET[1], GET[2], ("host", value)];
+        assert_eq!(check_request(&head(&host("a:80")), false), FINE);
+        assert_eq!(check_request(&head(&host("a,b")), false), Err(Malformed::Authority));
+        assert_eq!(with("host", &["A"]), FINE);
+        assert_eq!(with("host", &["b"]), Err(Malformed::Host));
+        assert_eq!(with("host", &["a", "a"]), Err(Malformed::Host));
+    }
+
+    #[test]
+    fn a_method_is_a_token_and_a_scheme_a_scheme() {
+        assert_eq!(with(":method", &["PATCH"]), FINE);
+        for method in ["", "GE T", "GET/", "G\u{e9}T"] {
+            assert_eq!(with(":method", &[method]), Err(Malformed::Method), "{method}");
+        }
+        assert_eq!(with(":scheme", &["git+ssh"]), FINE);
+        for scheme in ["", "1http", "ht tp", "http:"] {
+            assert_eq!(with(":scheme", &[scheme]), Err(Malformed::Scheme), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn a_content_length_is_one_number() {
+        let length = |length| Ok(Request { content_length: Some(length) });
+        assert_eq!(with("content-length", &["0"]), length(0));
+        assert_eq!(
+            with("content-length", &["999999999999999999"]),
+            length(999_999_999_999_999_999)
+        );
+        for value in ["", "+1", "-1", "1 ", "1,1", "0x1", "1.0", "1000000000000000000"] {
+            let refused = with("content-length", &[value]);
+            assert_eq!(refused, Err(Malformed::ContentLength), "{value}");
+        }
+        assert_eq!(with("content-length", &["5", "5"]), Err(Malformed::ContentLength));
+    }
+
+    #[test]
+    fn connect_names_a_host_and_nothing_else_unless_it_is_extended() {
+        let connect = [(":method", "CONNECT"), (":authority", "a:443")];
+        assert_eq!(check_request(&head(&connect), false), FINE);
+        let with_path = [connect[0], connect[1], (":path", "/"), (":scheme", "http")];
+        assert_eq!(check_request(&head(&with_path), false), Err(Malformed::PseudoMisplaced));
+        assert_eq!(check_request(&head(&connect[..1]), false), Err(Malformed::PseudoMissing));
+        let extended =
+            [connect[0], connect[1], with_path[2], with_path[3], (":protocol", "websocket")];
+        assert_eq!(check_request(&head(&extended), true), FINE);
+        assert_eq!(check_request(&head(&extended), false), Err(Malformed::Protocol));
+        let get = [GET[0], GET[1], GET[2], GET[3], (":protocol", "websocket")];
+        assert_eq!(check_request(&head(&get), true), Err(Malformed::Protocol));
+        let short = [extended[0], extended[1], extended[4]];
+        assert_eq!(check_request(&head(&short), true), Err(Malformed::PseudoMissing));
+    }
+
+    #[test]
+    fn a_reply_has_a_status_and_no_other_pseudo_field() {
+        let reply = |status| Ok(Reply { status, content_length: None });
+        assert_eq!(check_reply(&head(&[(":status", "200")])), reply(200));
+        assert_eq!(check_reply(&head(&[(":status", "100")])), reply(100));
+        for status in ["", "20", "2000", "099", "2x0", "+20", "101"] {
+            let refused = check_reply(&head(&[(":status", status)]));
+            assert_eq!(refused, Err(Malformed::Status), "{status}");
+        }
+        assert_eq!(check_reply(&head(&[("a", "b")])), Err(Malformed::PseudoMissing));
+        let with_path = [(":status", "200"), (":path", "/")];
+        assert_eq!(check_reply(&head(&with_path)), Err(Malformed::PseudoMisplaced));
+        let with_te = [(":status", "200"), ("te", "trailers")];
+        assert_eq!(check_reply(&head(&with_te)), Err(Malformed::ConnectionSpecific));
+    }
+
+    #[test]
+    fn trailers_neither_route_nor_frame() {
+        assert_eq!(check_trailers(&head(&[("grpc-status", "0")])), Ok(()));
+        for (name, fault) in [
+            (":status", Malformed::PseudoMisplaced),
+            (":path", Malformed::PseudoMisplaced),
+            ("content-length", Malformed::Trailers),
+            ("host", Malformed::Trailers),
+            ("te", Malformed::Te),
+            ("transfer-encoding", Malformed::ConnectionSpecific),
+        ] {
+            assert_eq!(check_trailers(&head(&[(name, "7")])), Err(fault), "{name}");
+        }
+    }
 }

@@ -113,3 +113,79 @@ impl Credit {
         self.window.shift(difference)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is sent, granted, and moved by SETTINGS in whatever order: a window is the sum of it, never
+    /// above 2^31-1, and data never passes it. The model counts in i128, where nothing overflows.
+    #[test]
+    fn a_window_is_the_sum_of_what_happened_to_it() {
+        let mut random = 42u64;
+        let mut next = |bound: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+            (random >> 20) % bound
+        };
+        for _ in 0..200 {
+            let initial = next(u64::from(WINDOW_MAX) + 1) as u32;
+            let (mut window, mut model) = (Window::new(initial), i128::from(initial));
+            for _ in 0..500 {
+                let magnitude = 1 << next(32);
+                let bytes = next(magnitude) as u32;
+                match next(3) {
+                    0 => {
+                        let fits = bytes == 0 || i128::from(bytes) <= model;
+                        assert_eq!(window.take(bytes).is_ok(), fits);
+                        model -= if fits { i128::from(bytes) } else { 0 };
+                    }
+                    1 => {
+                        let fits = model + i128::from(bytes) <= i128::from(WINDOW_MAX);
+                        assert_eq!(window.grow(bytes).is_ok(), fits);
+                        model += if fits { i128::from(bytes) } else { 0 };
+                    }
+                    _ => {
+                        let difference = i64::from(bytes) - i64::from(WINDOW_MAX / 2);
+                        let fits = model + i128::from(difference) <= i128::from(WINDOW_MAX);
+                        assert_eq!(window.shift(difference).is_ok(), fits);
+                        model += if fits { i128::from(difference) } else { 0 };
+                    }
+                }
+                assert_eq!(window.available() as i128, model.max(0));
+            }
+        }
+    }
+
+    #[test]
+    fn credit_is_given_in_halves_and_nothing_is_lost() {
+        let mut credit = Credit::new(100);
+        credit.receive(60).unwrap();
+        credit.owe(49);
+        assert_eq!(credit.due(), None);
+        credit.owe(1);
+        assert_eq!(credit.due(), Some(50));
+        assert_eq!(credit.due(), None);
+        assert_eq!(credit.receive(91), Err(OutOfWindow));
+        credit.receive(90).unwrap();
+    }
+
+    #[test]
+    fn a_larger_window_owes_the_difference() {
+        let mut credit = Credit::new(100);
+        credit.receive(100).unwrap();
+        credit.owe(100);
+        credit.enlarge(200);
+        assert_eq!((credit.size(), credit.due()), (200, Some(200)));
+        assert_eq!(credit.receive(201), Err(OutOfWindow));
+    }
+
+    #[test]
+    fn a_window_may_become_negative_by_settings_alone() {
+        let mut window = Window::new(10);
+        window.shift(-30).unwrap();
+        assert_eq!(window.available(), 0);
+        assert_eq!((window.take(1), window.take(0)), (Err(OutOfWindow), Ok(())));
+        window.grow(21).unwrap();
+        assert_eq!(window.available(), 1);
+    }
+}

@@ -189,6 +189,12 @@ impl Guard {
         self.charge(limits, now, SMALL_DATA_BYTES.saturating_sub(bytes) as u32)
     }
 
+    /// A DATA frame for a stream that we have reset. A whole window of them may be on the way, so they are
+    /// not counted by kind.
+    pub(super) fn late_data(&mut self, limits: &Limits, now: Time) -> Verdict {
+        self.charge(limits, now, CONTROL_COST)
+    }
+
     /// A DATA frame that carries nothing and ends nothing.
     pub(super) fn empty_data(&mut self, limits: &Limits, now: Time) -> Verdict {
         self.empty_data += 1;
@@ -198,7 +204,7 @@ impl Guard {
         self.charge(limits, now, CONTROL_COST)
     }
 
-    /// A stream of the peer ended.
+    /// A stream ended, in whichever way.
     #[inline]
     pub(super) fn ended(&mut self) {
         self.recent_ends += 1;
@@ -212,7 +218,6 @@ impl Guard {
     /// that cancels much because it calls much keeps its share low; one that does nothing else does not.
     pub(super) fn early_reset(&mut self, limits: &Limits, now: Time) -> Verdict {
         self.recent_resets += 1;
-        self.ended();
         let within = self.resets.take(limits.resets, now, 0);
         if !within && self.recent_resets * 2 >= self.recent_ends {
             return Err(ConnectionError::calm(Reason::ResetFlood));

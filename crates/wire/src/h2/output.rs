@@ -198,3 +198,88 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(output: &Output, source: &[u8], slots: usize) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); slots];
+        let count = output.slices(source, &mut slices);
+        slices[..count].iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+
+    /// A model test: whatever is appended, borrowed, written in parts, and settled, the bytes come out in
+    /// order and once.
+    #[test]
+    fn bytes_come_out_in_order_and_once() {
+        let mut random = 11u64;
+        let mut next = |bound: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) as usize % bound
+        };
+        for _ in 0..10 {
+            let source: Vec<u8> = (0..100_000).map(|n| (n % 253) as u8).collect();
+            let (mut output, mut model) = (Output::default(), Vec::new());
+            for turn in 0..300 {
+                match next(5) {
+                    0 | 1 => {
+                        let bytes = vec![turn as u8; next(2000)];
+                        output.buffer().extend_from_slice(&bytes);
+                        model.extend_from_slice(&bytes);
+                    }
+                    2 => {
+                        let start = next(source.len());
+                        let range = start..source.len().min(start + 1 + next(20_000));
+                        model.extend_from_slice(&source[range.clone()]);
+                        output.borrow(range);
+                    }
+                    3 => {
+                        let written = gathered(&output, &source, 1 + next(20));
+                        let n = next(written.len() + 1);
+                        assert_eq!(written, model[..written.len()]);
+                        output.consume(n);
+                        model.drain(..n);
+                    }
+                    _ => {
+                        output.settle(&source);
+                        assert!(!output.has_borrowed());
+                        assert_eq!(output.front(), model);
+                    }
+                }
+                assert_eq!(output.len(), model.len());
+                assert!(model.starts_with(output.front()));
+            }
+            assert_eq!(gathered(&output, &source, 1000), model);
+        }
+    }
+
+    #[test]
+    fn data_grows_only_while_it_is_last_and_unwritten() {
+        let mut output = Output::default();
+        output.buffer().extend_from_slice(b"headers");
+        let at = output.buffer().len();
+        output.buffer().extend_from_slice(b"frame of stream 3");
+        output.note_data(3, at);
+        assert_eq!(output.growing_data(3), Some(at));
+        assert_eq!(output.growing_data(5), None);
+        output.consume(at);
+        assert_eq!(output.growing_data(3), Some(at));
+        output.consume(1);
+        assert_eq!(output.growing_data(3), None, "its header is on the way");
+        output.note_data(3, output.owned.len() - 2);
+        output.borrow(0..9);
+        assert_eq!(output.growing_data(3), None, "something stands behind it");
+    }
+
+    #[test]
+    fn an_empty_output_gives_its_memory_back() {
+        let mut output = Output::default();
+        output.buffer().extend_from_slice(&[0; 5000]);
+        output.shrink();
+        assert!(output.capacity_bytes() >= 5000, "not while there is something to write");
+        output.consume(5000);
+        output.shrink();
+        assert_eq!((output.capacity_bytes(), output.written()), (0, 5000));
+    }
+}

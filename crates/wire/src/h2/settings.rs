@@ -131,3 +131,81 @@ pub(super) fn put(out: &mut Vec<u8>, role: Role, config: &Config) {
     let len = out.len() - at - HEADER_BYTES;
     frame::patch(out, at, len, 0);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h2::ErrorCode;
+
+    fn read(role: Role, entries: &[(u16, u32)]) -> Result<Settings, ConnectionError> {
+        let mut payload = Vec::new();
+        for (id, value) in entries {
+            payload.extend_from_slice(&id.to_be_bytes());
+            payload.extend_from_slice(&value.to_be_bytes());
+        }
+        let mut settings = Settings::default();
+        settings.read(role, &payload).map(|()| settings)
+    }
+
+    /// Each value at its bounds and one past them.
+    #[test]
+    fn values_are_held_to_their_ranges() {
+        let protocol = ErrorCode::PROTOCOL_ERROR;
+        let cases = [
+            (Role::Server, 2, 0, None),
+            (Role::Server, 2, 1, None),
+            (Role::Server, 2, 2, Some(protocol)),
+            (Role::Client, 2, 0, None),
+            (Role::Client, 2, 1, Some(protocol)),
+            (Role::Server, 4, (1 << 31) - 1, None),
+            (Role::Server, 4, 1 << 31, Some(ErrorCode::FLOW_CONTROL_ERROR)),
+            (Role::Server, 5, 16_383, Some(protocol)),
+            (Role::Server, 5, 16_384, None),
+            (Role::Server, 5, (1 << 24) - 1, None),
+            (Role::Server, 5, 1 << 24, Some(protocol)),
+            (Role::Client, 8, 1, None),
+            (Role::Client, 8, 2, Some(protocol)),
+            (Role::Client, 0x7777, u32::MAX, None),
+        ];
+        for (role, id, value, code) in cases {
+            let code_found = read(role, &[(id, value)]).err().map(|error| error.code);
+            assert_eq!(code_found, code, "{role:?} {id} {value}");
+        }
+    }
+
+    #[test]
+    fn extended_connect_is_not_taken_back() {
+        assert!(read(Role::Client, &[(8, 1), (8, 1)]).is_ok_and(|read| read.connect_protocol));
+        assert!(read(Role::Client, &[(8, 1), (8, 0)]).is_err());
+    }
+
+    #[test]
+    fn a_payload_is_whole_entries() {
+        let error = Settings::default().read(Role::Server, &[0; 7]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::FRAME_SIZE_ERROR);
+    }
+
+    #[test]
+    fn what_we_announce_is_what_the_peer_reads() {
+        let config = Config {
+            max_concurrent_streams: 7,
+            initial_window_bytes: 1 << 20,
+            max_frame_bytes: 1 << 15,
+            connect_protocol: true,
+            ..Config::default()
+        };
+        let mut out = Vec::new();
+        put(&mut out, Role::Server, &config);
+        let mut read = Settings::default();
+        read.read(Role::Client, &out[HEADER_BYTES..]).unwrap();
+        let announced = Settings {
+            header_table_bytes: 4096,
+            max_concurrent_streams: 7,
+            initial_window_bytes: 1 << 20,
+            max_frame_bytes: 1 << 15,
+            section_bytes_max: config.section.bytes_max,
+            connect_protocol: true,
+        };
+        assert_eq!(read, announced);
+    }
+}

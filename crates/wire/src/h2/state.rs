@@ -207,3 +207,92 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    const STATES: [State; 10] = {
+        use Half::{Body, Ended, Head};
+        [
+            State::Idle,
+            State::Active { recv: Head, send: Body },
+            State::Active { recv: Head, send: Ended },
+            State::Active { recv: Body, send: Head },
+            State::Active { recv: Body, send: Ended },
+            State::Active { recv: Ended, send: Body },
+            State::Closed(Cause::Ended),
+            State::Closed(Cause::ResetByUs),
+            State::Closed(Cause::ResetByPeer),
+            State::Closed(Cause::Forgotten),
+        ]
+    };
+    const STEPS: [Step; 6] = [
+        Step::Headers(End::Open),
+        Step::Headers(End::Stream),
+        Step::Data(End::Open),
+        Step::Data(End::Stream),
+        Step::Reset,
+        Step::WindowUpdate,
+    ];
+
+    fn short(state: State) -> String {
+        match state {
+            State::Active { recv, send } => format!("{recv:?}/{send:?}"),
+            State::Closed(cause) => format!("{cause:?}"),
+            State::Idle => "Idle".to_owned(),
+        }
+    }
+
+    /// Every pair of state and frame, the illegal ones too. `a/b`: receives a, sends b; `!` resets the
+    /// stream, `!!` closes the connection, `-` is ignored, and for what we send, `x` is not sent.
+    #[test]
+    fn the_whole_table() {
+        let mut table = String::new();
+        for state in STATES {
+            let _ = write!(table, "{:12}", short(state));
+            for step in STEPS {
+                let cell = match state.receive(step) {
+                    Ok(next) => short(next),
+                    Err(Fault::Ignore) => "-".to_owned(),
+                    Err(Fault::Stream(code, _)) => format!("!{code}"),
+                    Err(Fault::Connection(error)) => format!("!!{}", error.code),
+                };
+                let _ = write!(table, " {cell:16}");
+            }
+            table = table.trim_end().to_owned() + "\n" + &format!("{:12}", "  sent");
+            for step in STEPS {
+                let cell = state.send(step).map_or("x".to_owned(), short);
+                let _ = write!(table, " {cell:16}");
+            }
+            table = table.trim_end().to_owned() + "\n";
+        }
+        assert_eq!(table, TABLE, "\n{table}");
+    }
+
+    /// Columns: HEADERS, HEADERS with END_STREAM, DATA, DATA with END_STREAM, RST_STREAM, WINDOW_UPDATE.
+    const TABLE: &str = "\
+Idle         Body/Head        Ended/Head       !!PROTOCOL_ERROR !!PROTOCOL_ERROR !!PROTOCOL_ERROR !!PROTOCOL_ERROR
+  sent       Head/Body        Head/Ended       x                x                x                x
+Head/Body    Body/Body        Ended/Body       !PROTOCOL_ERROR  !PROTOCOL_ERROR  ResetByPeer      Head/Body
+  sent       x                Head/Ended       Head/Body        Head/Ended       ResetByUs        Head/Body
+Head/Ended   Body/Ended       Ended            !PROTOCOL_ERROR  !PROTOCOL_ERROR  ResetByPeer      Head/Ended
+  sent       x                x                x                x                ResetByUs        Head/Ended
+Body/Head    !PROTOCOL_ERROR  Ended/Head       Body/Head        Ended/Head       ResetByPeer      Body/Head
+  sent       Body/Body        Body/Ended       x                x                ResetByUs        Body/Head
+Body/Ended   !PROTOCOL_ERROR  Ended            Body/Ended       Ended            ResetByPeer      Body/Ended
+  sent       x                x                x                x                ResetByUs        Body/Ended
+Ended/Body   !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   ResetByPeer      Ended/Body
+  sent       x                Ended            Ended/Body       Ended            ResetByUs        Ended/Body
+Ended        !!STREAM_CLOSED  !!STREAM_CLOSED  !STREAM_CLOSED   !STREAM_CLOSED   -                -
+  sent       x                x                x                x                x                x
+ResetByUs    -                -                -                -                -                -
+  sent       x                x                x                x                x                x
+ResetByPeer  !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   -                -
+  sent       x                x                x                x                x                x
+Forgotten    !!PROTOCOL_ERROR !!PROTOCOL_ERROR !STREAM_CLOSED   !STREAM_CLOSED   -                -
+  sent       x                x                x                x                x                x
+";
+}

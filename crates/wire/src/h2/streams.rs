@@ -4,7 +4,11 @@
 //! generation, so that an old key reaches nothing. Removed ids are remembered for a while, because what a
 //! late frame means depends on how its stream ended (RFC 9113 §5.1).
 
+mod ids;
+
 use std::collections::VecDeque;
+
+use ids::Ids;
 
 use super::flow::{Credit, Window};
 use super::state::{Cause, State};
@@ -70,10 +74,12 @@ struct Links {
 #[derive(Debug)]
 pub(super) struct Streams {
     slots: Vec<Slot>,
+    /// The generation that new slots begin with; above all that were given to slots that are gone.
+    first_generation: u32,
     free: Vec<u32>,
     ids: Ids,
-    /// The stream that was looked up last.
-    recent: (u32, u32),
+    /// The slot that was looked up last.
+    recent: u32,
     /// First and last of the queue of those that can send, by slot.
     ready: Option<Links>,
     ended: [u32; ENDED_REMEMBERED],
@@ -81,26 +87,20 @@ pub(super) struct Streams {
     reset: VecDeque<u32>,
 }
 
+/// A vacant slot holds the remains of its last stream, with id 0. No key with the present generation is
+/// out until the slot is used again.
 #[derive(Debug)]
 struct Slot {
     generation: u32,
-    stream: Option<Stream>,
-}
-
-/// Open addressing from id to slot, at most half full. Ids are odd, so 0 marks a free place.
-#[derive(Debug, Default)]
-struct Ids {
-    places: Vec<(u32, u32)>,
-    len: usize,
+    stream: Stream,
 }
 
 /// How many ids of streams that ended are remembered.
 const ENDED_REMEMBERED: usize = 32;
 /// How many ids of streams that we reset are remembered; frames for them are on the way for a round trip.
 const RESET_REMEMBERED: usize = 1024;
-const PLACES_MIN: usize = 16;
-/// No stream has this id.
-const NOTHING_RECENT: (u32, u32) = (u32::MAX, 0);
+/// The id of no stream that is looked up here.
+const VACANT: u32 = 0;
 
 // === impl StreamKey ===
 
@@ -146,9 +146,10 @@ impl Streams {
     pub(super) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            first_generation: 0,
             free: Vec::new(),
             ids: Ids::default(),
-            recent: NOTHING_RECENT,
+            recent: 0,
             ready: None,
             ended: [0; ENDED_REMEMBERED],
             ended_at: 0,
@@ -158,63 +159,64 @@ impl Streams {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.ids.len
+        self.ids.len()
     }
 
     #[inline]
     pub(super) fn get(&self, key: StreamKey) -> Option<&Stream> {
         let slot = self.slots.get(key.slot as usize)?;
-        slot.stream.as_ref().filter(|_| slot.generation == key.generation)
+        (slot.generation == key.generation).then_some(&slot.stream)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
         let slot = self.slots.get_mut(key.slot as usize)?;
-        slot.stream.as_mut().filter(|_| slot.generation == key.generation)
+        (slot.generation == key.generation).then_some(&mut slot.stream)
     }
 
-    /// The stream with this id.
+    /// The stream with this id, which is not 0.
     #[inline]
     pub(super) fn find(&mut self, id: u32) -> Option<(StreamKey, &mut Stream)> {
-        if self.recent.0 != id {
-            self.recent = (id, self.ids.get(id)?);
+        let is_recent =
+            self.slots.get(self.recent as usize).is_some_and(|slot| slot.stream.id == id);
+        if !is_recent {
+            self.recent = self.ids.get(id)?;
         }
-        let at = self.recent.1;
-        let slot = self.slots.get_mut(at as usize)?;
-        let key = StreamKey { slot: at, generation: slot.generation };
-        slot.stream.as_mut().map(|stream| (key, stream))
+        let slot = self.slots.get_mut(self.recent as usize)?;
+        Some((StreamKey { slot: self.recent, generation: slot.generation }, &mut slot.stream))
     }
 
     pub(super) fn insert(&mut self, stream: Stream) -> StreamKey {
         let id = stream.id;
-        let at = match self.free.pop() {
-            Some(at) => at,
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize].stream = stream;
+                slot
+            }
             None => {
-                self.slots.push(Slot { generation: 0, stream: None });
+                self.slots.push(Slot { generation: self.first_generation, stream });
                 (self.slots.len() - 1) as u32
             }
         };
-        let slot = &mut self.slots[at as usize];
-        slot.stream = Some(stream);
-        self.ids.insert(id, at);
-        self.recent = (id, at);
-        StreamKey { slot: at, generation: slot.generation }
+        self.ids.insert(id, slot);
+        self.recent = slot;
+        StreamKey { slot, generation: self.slots[slot as usize].generation }
     }
 
-    /// Forgets a closed stream but for the way it ended.
-    pub(super) fn remove(&mut self, key: StreamKey) -> Option<Stream> {
+    /// Forgets a closed stream but for the way it ended. Returns the bytes that the owner had not granted.
+    pub(super) fn remove(&mut self, key: StreamKey) -> Option<u32> {
         self.unready(key);
         let slot = self.slots.get_mut(key.slot as usize)?;
         if slot.generation != key.generation {
             return None;
         }
-        let stream = slot.stream.take()?;
         slot.generation = slot.generation.wrapping_add(1);
+        let id = std::mem::replace(&mut slot.stream.id, VACANT);
+        let (state, ungranted) = (slot.stream.state, slot.stream.ungranted);
         self.free.push(key.slot);
-        self.ids.remove(stream.id);
-        self.recent = NOTHING_RECENT;
-        self.remember(stream.id, stream.state);
-        Some(stream)
+        self.ids.remove(id);
+        self.remember(id, state);
+        Some(ungranted)
     }
 
     /// Notes how a stream ended.
@@ -248,10 +250,12 @@ impl Streams {
 
     /// All streams, in the order of their slots.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamKey, &mut Stream)> {
-        self.slots.iter_mut().enumerate().filter_map(|(at, slot)| {
-            let key = StreamKey { slot: at as u32, generation: slot.generation };
-            slot.stream.as_mut().map(|stream| (key, stream))
-        })
+        self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.stream.id != VACANT).map(
+            |(at, slot)| {
+                let key = StreamKey { slot: at as u32, generation: slot.generation };
+                (key, &mut slot.stream)
+            },
+        )
     }
 
     /// The keys of all streams for which `wanted` says so.
@@ -267,8 +271,8 @@ impl Streams {
             self.ready = Some(Links { before: key.slot, after: key.slot });
             return;
         };
-        stream_at(&mut self.slots, key.slot).ready.before = ends.after;
-        stream_at(&mut self.slots, ends.after).ready.after = key.slot;
+        self.slots[key.slot as usize].stream.ready.before = ends.after;
+        self.slots[ends.after as usize].stream.ready.after = key.slot;
         self.ready = Some(Links { before: ends.before, after: key.slot });
     }
 
@@ -288,10 +292,10 @@ impl Streams {
         let Some(ends) = self.ready else { return };
         let (is_first, is_last) = (ends.before == key.slot, ends.after == key.slot);
         if !is_first {
-            stream_at(&mut self.slots, links.before).ready.after = links.after;
+            self.slots[links.before as usize].stream.ready.after = links.after;
         }
         if !is_last {
-            stream_at(&mut self.slots, links.after).ready.before = links.before;
+            self.slots[links.after as usize].stream.ready.before = links.before;
         }
         self.ready = (!(is_first && is_last)).then_some(Links {
             before: if is_first { links.after } else { ends.before },
@@ -300,108 +304,84 @@ impl Streams {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let waiting = self.slots.iter().filter_map(|slot| slot.stream.as_ref()?.waiting.as_ref());
+        let waiting = self.slots.iter().filter_map(|slot| slot.stream.waiting.as_ref());
         self.slots.capacity() * size_of::<Slot>()
             + (self.free.capacity() + self.reset.capacity()) * size_of::<u32>()
-            + self.ids.places.capacity() * size_of::<(u32, u32)>()
+            + self.ids.memory_bytes()
             + waiting.map(|waiting| waiting.memory_bytes()).sum::<usize>()
     }
 
-    /// Gives memory back. Keys stay unique: the slots with their generations are kept.
+    /// Gives memory back if there is no stream.
     pub(super) fn shrink(&mut self) {
         if self.len() == 0 {
+            let used = self.slots.iter().map(|slot| slot.generation).max();
+            self.first_generation = used.unwrap_or(self.first_generation);
+            self.slots = Vec::new();
+            self.free = Vec::new();
             self.ids = Ids::default();
             self.reset.shrink_to_fit();
         }
     }
 }
 
-/// The stream in a slot that a queue names. A queue names only slots in use.
-fn stream_at(slots: &mut [Slot], at: u32) -> &mut Stream {
-    slots[at as usize]
-        .stream
-        .as_mut()
-        .expect("a queued stream is not removed before it is unqueued")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-// === impl Ids ===
-
-impl Ids {
-    #[inline]
-    fn get(&self, id: u32) -> Option<u32> {
-        let mask = self.places.len().checked_sub(1)?;
-        let mut at = home(id, mask);
-        loop {
-            let (found, slot) = self.places[at & mask];
-            if found == id {
-                return Some(slot);
-            }
-            if found == 0 {
-                return None;
-            }
-            at += 1;
-        }
+    fn stream(id: u32) -> Stream {
+        let state = State::Closed(Cause::Ended);
+        Stream::new(id, state, Window::new(0), Credit::new(0))
     }
 
-    fn insert(&mut self, id: u32, slot: u32) {
-        if (self.len + 1) * 2 > self.places.len() {
-            self.grow();
-        }
-        self.len += 1;
-        self.place(id, slot);
+    /// A key never reaches the next stream of its slot, not even after the memory was given back.
+    #[test]
+    fn an_old_key_reaches_nothing() {
+        let mut streams = Streams::new();
+        let first = streams.insert(stream(1));
+        assert_eq!(streams.remove(first), Some(0));
+        let second = streams.insert(stream(3));
+        assert_eq!(first.slot, second.slot);
+        assert!(streams.get(first).is_none() && streams.remove(first).is_none());
+        assert_eq!(streams.get(second).map(|stream| stream.id), Some(3));
+        streams.remove(second);
+        streams.shrink();
+        let third = streams.insert(stream(5));
+        assert!(streams.get(first).is_none() && streams.get(second).is_none());
+        assert_eq!(streams.find(5).map(|(key, _)| key), Some(third));
+        assert!(streams.find(3).is_none() && streams.find(1).is_none());
     }
 
-    fn place(&mut self, id: u32, slot: u32) {
-        let mask = self.places.len() - 1;
-        let mut at = home(id, mask);
-        while self.places[at & mask].0 != 0 {
-            at += 1;
+    #[test]
+    fn the_queue_is_fair_and_lets_go_of_any_member() {
+        let mut streams = Streams::new();
+        let keys: Vec<_> = (0..5).map(|n| streams.insert(stream(2 * n + 1))).collect();
+        for key in &keys {
+            streams.make_ready(*key);
+            streams.make_ready(*key);
         }
-        self.places[at & mask] = (id, slot);
+        streams.unready(keys[0]);
+        streams.remove(keys[2]);
+        streams.unready(keys[4]);
+        assert_eq!(streams.next_ready(), Some(keys[1]));
+        streams.make_ready(keys[1]);
+        streams.make_ready(keys[0]);
+        let order: Vec<_> = std::iter::from_fn(|| streams.next_ready()).collect();
+        assert_eq!(order, [keys[3], keys[1], keys[0]]);
     }
 
-    fn remove(&mut self, id: u32) {
-        let Some(mask) = self.places.len().checked_sub(1) else { return };
-        let mut hole = home(id, mask) & mask;
-        while self.places[hole].0 != id {
-            if self.places[hole].0 == 0 {
-                return;
-            }
-            hole = (hole + 1) & mask;
+    /// One id more than is remembered, of each kind.
+    #[test]
+    fn the_memory_of_closed_streams_is_bounded() {
+        let mut streams = Streams::new();
+        for n in 0..=ENDED_REMEMBERED as u32 {
+            streams.remember(2 * n + 1, State::Closed(Cause::Ended));
         }
-        self.len -= 1;
-        // Move back what stands behind the hole and may stand in it, so that no mark is needed.
-        let mut at = hole;
-        loop {
-            at = (at + 1) & mask;
-            let (next, _) = self.places[at];
-            if next == 0 {
-                break;
-            }
-            let displacement = at.wrapping_sub(home(next, mask)) & mask;
-            if displacement >= (at.wrapping_sub(hole) & mask) {
-                self.places[hole] = self.places[at];
-                hole = at;
-            }
+        assert_eq!(streams.cause(1), Cause::Forgotten);
+        assert_eq!(streams.cause(3), Cause::Ended);
+        for n in 0..=RESET_REMEMBERED as u32 {
+            streams.remember(2 * n + 1001, State::Closed(Cause::ResetByUs));
         }
-        self.places[hole] = (0, 0);
+        assert_eq!(streams.cause(1001), Cause::Forgotten);
+        assert_eq!(streams.cause(1003), Cause::ResetByUs);
     }
-
-    #[cold]
-    fn grow(&mut self) {
-        let larger = vec![(0, 0); (self.places.len() * 2).max(PLACES_MIN)];
-        for (id, slot) in std::mem::replace(&mut self.places, larger) {
-            if id != 0 {
-                self.place(id, slot);
-            }
-        }
-    }
-}
-
-/// Where an id belongs. Ids of one end go up in steps of two, so neighbours lie side by side; the higher
-/// bits are mixed in, so that ids in larger steps do not all meet.
-#[inline]
-fn home(id: u32, mask: usize) -> usize {
-    let half = id >> 1;
-    (half ^ (half >> 8).wrapping_mul(0x9e37_79b1) >> 16) as usize & mask
 }

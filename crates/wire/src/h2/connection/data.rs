@@ -44,7 +44,7 @@ impl Connection {
             self.input.data = Some(PassingData { stream: None, data, padding, ends });
             let fault = self.absent(header.stream).receive(Step::Data(End::Open));
             self.owe_connection(header.len);
-            return fault.map_or_else(|fault| self.punish(header.stream, fault), |_| Ok(()));
+            return fault.map_or_else(|fault| self.punish_data(header.stream, fault), |_| Ok(()));
         };
         let takes = take_data(stream, header.len, data, ends);
         let stream = (takes.is_ok() && !stream.flags.discards).then_some(key);
@@ -56,7 +56,7 @@ impl Connection {
         match takes {
             Ok(()) if stream.is_none() && ends => self.end_discarded(key),
             Ok(()) => {}
-            Err(fault) => self.punish(header.stream, fault)?,
+            Err(fault) => self.punish_data(header.stream, fault)?,
         }
         Ok(())
     }
@@ -110,6 +110,14 @@ impl Connection {
             self.guard.small_data(&self.config.guard, self.now, data as usize)
         } else {
             Ok(())
+        }
+    }
+
+    #[cold]
+    fn punish_data(&mut self, id: u32, fault: Fault) -> Result<(), ConnectionError> {
+        match fault {
+            Fault::Ignore => self.guard.late_data(&self.config.guard, self.now),
+            fault => self.punish(id, fault),
         }
     }
 

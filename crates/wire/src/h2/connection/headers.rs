@@ -19,6 +19,9 @@ use crate::hpack::Section;
 
 /// A section that cannot be used: the code and the reason to reset its stream with.
 type SectionFault = (ErrorCode, Reason);
+/// What a field costs beside its text.
+const FIELD_BYTES: usize = 32;
+
 type Handled = Result<Option<Event<'static>>, ConnectionError>;
 
 // === impl Connection ===
@@ -47,7 +50,7 @@ impl Connection {
             continuations: 0,
             empty_continuations: 0,
         };
-        if header.has(flag::END_HEADERS) {
+        if header.has(flag::END_HEADERS) && fragment.len() <= self.config.header_block_bytes_max {
             return self.on_block(block, fragment, head);
         }
         self.input.block = Some(block);
@@ -106,7 +109,7 @@ impl Connection {
                 return Err(ConnectionError::new(code, Reason::Compression(fault)));
             }
         };
-        let section_bytes = head.section_bytes() as u32;
+        let section_bytes = (head.text_bytes() + FIELD_BYTES * head.fields().len()) as u32;
         self.guard.section(&self.config.guard, self.now, section_bytes)?;
         // RFC 7540 §5.3.1.
         let section = match block.depends_on_itself {

@@ -190,7 +190,10 @@ impl Connection {
         if !self.complete(input, HEADER_BYTES + collected) {
             return Ok(Progress::Dry);
         }
-        self.timers.stop(Timer::Header);
+        // The time of a header block that is not complete runs on.
+        if self.input.block.is_none() {
+            self.timers.stop(Timer::Header);
+        }
         let kept = std::mem::take(&mut self.input.partial);
         let payload = kept.get(HEADER_BYTES..).unwrap_or_default();
         let event = if header.kind == kind::DATA {

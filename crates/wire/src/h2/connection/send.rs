@@ -242,22 +242,24 @@ impl Connection {
             }
         }
         let mut left = data;
-        loop {
-            let (now, later) = left.split_at(left.len().min(frame_bytes_max));
-            let flags = if later.is_empty() { end_flag(end) } else { 0 };
-            if !now.is_empty() || flags != 0 {
-                let out = self.output.buffer();
-                let at = out.len();
-                FrameHeader { len: now.len() as u32, kind: kind::DATA, flags, stream: id }
-                    .write(out);
-                out.extend_from_slice(now);
-                self.output.note_data(id, at);
-            }
-            if later.is_empty() {
-                return;
-            }
+        while left.len() > frame_bytes_max {
+            let (now, later) = left.split_at(frame_bytes_max);
+            self.put_data_frame(id, now, 0);
             left = later;
         }
+        if !left.is_empty() || end == End::Stream {
+            self.put_data_frame(id, left, end_flag(end));
+        }
+    }
+
+    #[inline]
+    fn put_data_frame(&mut self, id: u32, data: &[u8], flags: u8) {
+        let out = self.output.buffer();
+        let at = out.len();
+        out.reserve(HEADER_BYTES + data.len());
+        FrameHeader { len: data.len() as u32, kind: kind::DATA, flags, stream: id }.write(out);
+        out.extend_from_slice(data);
+        self.output.note_data(id, at);
     }
 
     /// As [`Connection::put_data`], leaving the payload where it is.

@@ -26,7 +26,6 @@ impl Connection {
     }
 
     /// Sends what may go of `data`, and keeps the rest.
-    #[cold]
     pub(super) fn send_or_wait(&mut self, key: StreamKey, data: &[u8], end: End) -> usize {
         let room = self.room();
         let Some(stream) = self.streams.get_mut(key) else { return data.len() };

@@ -9,5 +9,6 @@ pub mod host;
 pub mod metrics;
 pub mod scratch;
 pub mod signals;
+pub mod stores;
 
 mod time_format;

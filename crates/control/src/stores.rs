@@ -1,0 +1,229 @@
+//! The stores that know which node runs a job.
+//!
+//! A store is opened once and lives as long as a configuration names it with the same options: a reload
+//! keeps its cache and its connections. `embedded.rs` is a file on this machine, `redis.rs` a cache of a
+//! server; both fill the table that workers read. `jobs.rs` takes what workers can not do themselves.
+//! Invariant: a store that is slow or away never holds up another one, nor a worker.
+
+pub mod embedded;
+mod flights;
+pub mod jobs;
+mod resolve;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use narrows_gateway::control::StoreFailure;
+use narrows_gateway::lookup::{Outcome, Store};
+use tokio::sync::oneshot;
+
+use self::embedded::Embedded;
+
+/// What a store is made from. Equal options mean the same store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreOptions {
+    /// A file on this machine.
+    Embedded {
+        /// The file; made if it does not exist.
+        path: PathBuf,
+    },
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file of an embedded store.
+    #[error(transparent)]
+    Embedded(#[from] embedded::OpenError),
+}
+
+/// All stores that are open.
+#[derive(Debug, Default)]
+pub struct Stores {
+    open: Mutex<Vec<Opened>>,
+}
+
+/// How a store is doing.
+#[derive(Debug, Clone)]
+pub struct StoreStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `embedded` or `redis`.
+    pub kind: &'static str,
+    /// Whether it answers.
+    pub up: bool,
+    /// Keys in its table.
+    pub entries: usize,
+    /// What is wrong, in words.
+    pub detail: Option<String>,
+    /// What it has done so far.
+    pub counts: Counts,
+}
+
+/// What a store has done since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys asked for because a call waited.
+    pub queries: u64,
+    /// Keys asked for again in the background.
+    pub refreshes: u64,
+    /// Keys that the server said have changed.
+    pub invalidations: u64,
+    /// Queries that failed.
+    pub failures: u64,
+    /// Connections made again after a loss.
+    pub reconnects: u64,
+}
+
+/// Called once with what the store says.
+pub(crate) type Reply = Box<dyn FnOnce(Result<Outcome, StoreFailure>) + Send>;
+
+#[derive(Debug)]
+struct Opened {
+    options: StoreOptions,
+    store: Arc<Store>,
+    backend: Backend,
+    /// False once no current configuration names it; calls that began before may still use it.
+    current: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Backend {
+    Embedded(Arc<Embedded>),
+}
+
+// === impl Stores ===
+
+impl Stores {
+    /// No stores yet.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The store with these options: the one that is open already, or a new one. Must run within the
+    /// control plane's runtime. Blocks while an embedded store is loaded; a Redis store connects in the
+    /// background.
+    pub fn get_or_open(&self, name: &str, options: &StoreOptions) -> Result<Arc<Store>, OpenError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        close_unused(&mut open);
+        // The file of an embedded store can be open once only, so a new name for it is no reason to
+        // open it again.
+        let same = |o: &&mut Opened| {
+            let renamed = matches!(options, StoreOptions::Embedded { .. });
+            o.options == *options && (renamed || *o.store.name == *name)
+        };
+        if let Some(opened) = open.iter_mut().find(same) {
+            opened.current = true;
+            return Ok(opened.store.clone());
+        }
+        let backend = match options {
+            StoreOptions::Embedded { path } => {
+                Backend::Embedded(Arc::new(Embedded::open(name, path)?))
+            }
+        };
+        let store = backend.store().clone();
+        let options = options.clone();
+        open.push(Opened { options, store: store.clone(), backend, current: true });
+        Ok(store)
+    }
+
+    /// Closes stores that are not among these, each as soon as no call uses it any more.
+    pub fn retain(&self, in_use: &[Arc<Store>]) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for opened in open.iter_mut() {
+            opened.current = in_use.iter().any(|store| Arc::ptr_eq(store, &opened.store));
+        }
+        close_unused(&mut open);
+    }
+
+    /// The embedded store with this name.
+    pub fn embedded(&self, name: &str) -> Option<Arc<Embedded>> {
+        match self.by_name(name)? {
+            Backend::Embedded(embedded) => Some(embedded),
+        }
+    }
+
+    /// What the store with this name says of a key; `None` if there is no such store.
+    pub async fn lookup(&self, name: &str, key: &[u8]) -> Option<Result<Outcome, StoreFailure>> {
+        let backend = self.by_name(name)?;
+        let (send, receive) = oneshot::channel();
+        let reply = Box::new(move |result| {
+            // Whoever asked may have gone.
+            let _ = send.send(result);
+        });
+        backend.ask(key.into(), Some(reply));
+        Some(receive.await.unwrap_or_else(|_| Err(closed(name))))
+    }
+
+    /// How every store is doing.
+    pub fn status(&self) -> Vec<StoreStatus> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = open.iter().filter(|opened| opened.current);
+        let mut all: Vec<_> = current.map(|opened| opened.backend.status()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Asks a store for a key. What it says goes into its table, and to `reply`.
+    pub(crate) fn ask(&self, store: &Arc<Store>, key: Box<[u8]>, reply: Option<Reply>) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = open.iter().find(|opened| Arc::ptr_eq(&opened.store, store));
+        let backend = found.map(|opened| opened.backend.clone());
+        drop(open);
+        match (backend, reply) {
+            (Some(backend), reply) => backend.ask(key, reply),
+            (None, Some(reply)) => reply(Err(closed(&store.name))),
+            (None, None) => {}
+        }
+    }
+
+    fn by_name(&self, name: &str) -> Option<Backend> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = open.iter().find(|opened| opened.current && *opened.store.name == *name);
+        found.map(|opened| opened.backend.clone())
+    }
+}
+
+// === impl Backend ===
+
+impl Backend {
+    fn store(&self) -> &Arc<Store> {
+        match self {
+            Self::Embedded(embedded) => embedded.store(),
+        }
+    }
+
+    /// How many references to the store the backend itself and the list of open stores hold.
+    fn references(&self) -> usize {
+        match self {
+            // The store, its writer, and the list.
+            Self::Embedded(_) => 3,
+        }
+    }
+
+    fn ask(&self, key: Box<[u8]>, reply: Option<Reply>) {
+        match (self, reply) {
+            (Self::Embedded(embedded), Some(reply)) => reply(Ok(embedded.outcome(&key))),
+            (Self::Embedded(_), None) => {}
+        }
+    }
+
+    fn status(&self) -> StoreStatus {
+        let store = self.store();
+        let (kind, detail, counts) = match self {
+            Self::Embedded(_) => ("embedded", None, Counts::default()),
+        };
+        let name = store.name.to_string();
+        StoreStatus { name, kind, up: store.is_up(), entries: store.table.len(), detail, counts }
+    }
+}
+
+/// Closes what no configuration names and no snapshot holds.
+fn close_unused(open: &mut Vec<Opened>) {
+    let held = |opened: &Opened| Arc::strong_count(&opened.store) > opened.backend.references();
+    open.retain(|opened| opened.current || held(opened));
+}
+
+fn closed(name: &str) -> StoreFailure {
+    StoreFailure(format!("store {name} is closed").into())
+}

@@ -245,7 +245,7 @@ impl Streams {
 
     /// All streams, in the order of their slots, to be read.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
-        self.slots.iter().filter_map(|slot| slot.stream.as_ref())
+        self.slots.iter().map(|slot| &slot.stream).filter(|stream| stream.id != VACANT)
     }
 
     /// All streams, in the order of their slots.

@@ -30,7 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "clippy", work: |_| clippy(), required: false },
     Step { name: "doc", work: |_| doc(), required: false },
     Step { name: "test", work: unit, required: false },
-    Step { name: "fuzz", work: |tally| fuzz_smoke("20000", tally), required: false },
+    Step { name: "fuzz", work: |tally| fuzz_smoke("200000", tally), required: false },
     Step { name: "prepare", work: |_| machine::prepare(), required: true },
     Step {
         name: "build",
@@ -102,7 +102,7 @@ fn unit(tally: &mut Tally) -> Result<(), String> {
 
 /// The bodies of the fuzz targets on mutations of their corpora, from a fixed seed, without a special compiler.
 fn fuzz_smoke(rounds: &str, tally: &mut Tally) -> Result<(), String> {
-    let arguments = ["test", "--release", "-p", "narrows-testkit", "--test", "fuzz"];
+    let arguments = ["test", "-p", "narrows-testkit", "--test", "fuzz"];
     run_tests(cargo(&arguments).env("NARROWS_FUZZ_ROUNDS", rounds), tally)
 }
 

@@ -1,6 +1,7 @@
 //! Test support: nothing of this crate is part of the product.
 //!
-//! `process` and `servers` start real programs for the end-to-end tests.
+//! `fuzz` holds the bodies of the fuzz targets; `process` and `servers` start real programs for the end-to-end tests.
 
+pub mod fuzz;
 pub mod process;
 pub mod servers;

@@ -26,12 +26,21 @@ pub enum Outcome {
     Malformed(Arc<str>),
 }
 
-/// An entry of a [`Table`].
+/// An entry to put into a [`Table`].
 #[derive(Debug, Clone)]
 pub struct Cached {
     /// What the store said.
     pub outcome: Outcome,
     /// Until when it holds without asking again. For a complete store: until when it exists.
+    pub fresh_until: Time,
+}
+
+/// An entry as a reader of a [`Table`] sees it. Equal targets are one and the same `Arc`.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'t> {
+    /// What the store said.
+    pub outcome: &'t Outcome,
+    /// As in [`Cached`], rounded up to a millisecond.
     pub fresh_until: Time,
 }
 

@@ -217,7 +217,7 @@ impl<I: Io> Worker<I> {
     fn use_stale(&mut self, key: Key, lookup: &Lookup) -> Result<bool, Failure> {
         self.render_key(key, lookup)?;
         let target =
-            lookup.store.table.read(&self.lookup_key, |cached| match cached.map(|c| &c.outcome) {
+            lookup.store.table.read(&self.lookup_key, |cached| match cached.map(|c| c.outcome) {
                 Some(Outcome::Found(target)) => Some(target.clone()),
                 Some(Outcome::Missing | Outcome::Malformed(_)) | None => None,
             });

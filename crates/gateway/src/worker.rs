@@ -258,7 +258,8 @@ impl<I: Io> Worker<I> {
         self.accepting.iter().map(|accepting| accepting.address).collect()
     }
 
-    fn patience(&mut self) -> Option<Duration> {
+    /// How long the next turn may wait; `None`: until something is ready.
+    pub fn patience(&mut self) -> Option<Duration> {
         if !self.reread.is_empty() || !self.dirty.is_empty() {
             return Some(Duration::ZERO);
         }

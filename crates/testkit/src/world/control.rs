@@ -1,0 +1,92 @@
+//! The control plane of the simulated world: a store that answers late, or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use narrows_gateway::control::{
+    Answer, Busy, Command, ControlPort, Job, Mailbox, StoreFailure, Ticket,
+};
+use narrows_gateway::lookup::{Cached, Outcome, Store};
+use narrows_gateway::target::Target;
+use narrows_wire::Time;
+
+use super::rng::Rng;
+
+/// Jobs that were posted and not yet taken up.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Posted(Arc<Mutex<Vec<Job>>>);
+
+/// The control plane.
+#[derive(Debug)]
+pub(super) struct Control {
+    rng: Rng,
+    posted: Posted,
+    store: Arc<Store>,
+    jobs: BTreeMap<String, Arc<Target>>,
+    answers: Vec<(Time, Box<[u8]>, Option<Ticket>)>,
+    expiries: Vec<(Time, Box<[u8]>)>,
+}
+
+impl ControlPort for Posted {
+    fn submit(&self, job: Job) -> Result<(), Busy> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        Ok(())
+    }
+}
+
+// === impl Control ===
+
+impl Control {
+    pub(super) fn new(
+        rng: Rng,
+        posted: Posted,
+        store: Arc<Store>,
+        jobs: BTreeMap<String, Arc<Target>>,
+    ) -> Self {
+        Self { rng, posted, store, jobs, answers: vec![], expiries: vec![] }
+    }
+
+    pub(super) fn next_due(&self) -> Time {
+        let answers = self.answers.iter().map(|(at, _, _)| *at);
+        answers.chain(self.expiries.iter().map(|(at, _)| *at)).fold(Time::NEVER, Time::min)
+    }
+
+    pub(super) fn step(&mut self, now: Time, mailbox: &Mailbox) {
+        let posted: Vec<_> =
+            self.posted.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+        for job in posted {
+            if let Job::Lookup { key, ticket, .. } = job {
+                self.answers.push((now + self.rng.millis(0, 30), key, ticket));
+            }
+        }
+        for (at, key) in std::mem::take(&mut self.expiries) {
+            if at <= now {
+                self.store.table.mark_stale(&key);
+            } else {
+                self.expiries.push((at, key));
+            }
+        }
+        for (at, key, ticket) in std::mem::take(&mut self.answers) {
+            if at > now {
+                self.answers.push((at, key, ticket));
+                continue;
+            }
+            let answer = self.look_up(&key, now);
+            if let Some(ticket) = ticket {
+                mailbox.post(Command::Answer(ticket, Answer::Lookup(answer)));
+            }
+        }
+    }
+
+    fn look_up(&mut self, key: &[u8], now: Time) -> Result<Outcome, StoreFailure> {
+        let outcome = match self.jobs.get(&*String::from_utf8_lossy(key)) {
+            Some(target) => Outcome::Found(target.clone()),
+            None => Outcome::Missing,
+        };
+        let cached = Cached { outcome: outcome.clone(), fresh_until: Time::NEVER };
+        self.store.table.insert(key, cached);
+        // A key that has changed in the store is asked for once more.
+        self.expiries.push((now + self.rng.millis(10, 300), key.into()));
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,217 @@
+//! Builds the world of a seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use narrows_gateway::control::Mailbox;
+use narrows_gateway::lookup::Store;
+use narrows_gateway::record;
+use narrows_gateway::route::{Match, Router, Template};
+use narrows_gateway::snapshot::{
+    AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route, Snapshot,
+    Targets, Timeouts, Upstream,
+};
+use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
+use narrows_gateway::worker::{Bound, Parts, Worker};
+use narrows_wire::{Time, h2};
+
+use super::World;
+use super::call::{Call, MODES, Mode};
+use super::client::Client;
+use super::control::{Control, Posted};
+use super::net::{Net, Welcome};
+use super::node::Node;
+use super::rng::Rng;
+
+const NODES: usize = 3;
+const CLIENTS: usize = 4;
+const JOBS: usize = 12;
+/// Large messages, so that windows run out.
+const MESSAGE_BYTES_MAX: u64 = 300_000;
+
+/// What happens in a world beside calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plan {
+    /// Connections break at any time.
+    pub cuts: bool,
+    /// Nodes drain their connections.
+    pub goaways: bool,
+    /// The configuration is replaced again and again.
+    pub reloads: bool,
+    /// Calls of each client.
+    pub calls: usize,
+}
+
+pub(super) fn build(seed: u64, plan: Plan) -> World {
+    let mut rng = Rng::new(seed);
+    let net = Net::new(Rng::new(rng.next()));
+    let gateway = address("192.0.2.1:80");
+    let store = Arc::new(Store::new("jobs", false));
+    store.set_up(true);
+    let (nodes, jobs) = nodes_and_jobs(&mut rng, &net);
+    let snapshot = Arc::new(snapshot(gateway, &store));
+    let posted = Posted::default();
+    let woken = net.waker();
+    let (mailbox, receiver) = Mailbox::new(Arc::new(move || woken.store(true, Ordering::Relaxed)));
+    let (recorder, _records) = record::ring(16);
+    let worker = Worker::new(Parts {
+        index: 0,
+        io: net.clone(),
+        snapshot: snapshot.clone(),
+        mailbox: receiver,
+        port: Arc::new(posted.clone()),
+        stats: Arc::new(WorkerStats::default()),
+        recorder,
+        bound: Arc::new(Mutex::new(Bound::default())),
+    });
+    let clients = (0..CLIENTS).map(|at| client(&mut rng, at, gateway, plan)).collect();
+    let control = Control::new(Rng::new(rng.next()), posted, store, jobs);
+    let trouble = plan.cuts || plan.goaways;
+    World {
+        plan,
+        worker_due: Time::ZERO,
+        faults_due: if trouble { Time::ZERO } else { Time::NEVER },
+        reload_due: if plan.reloads { Time::ZERO } else { Time::NEVER },
+        rng,
+        net,
+        worker: worker.expect("the simulated world can listen"),
+        control,
+        mailbox,
+        snapshot,
+        clients,
+        nodes,
+        wrong: vec![],
+    }
+}
+
+/// The same configuration in another snapshot, as a reload of an unchanged file gives it.
+pub(super) fn reloaded(old: &Snapshot) -> Arc<Snapshot> {
+    let Some(Targets::Lookup(lookup)) = old.upstreams.first().map(|upstream| &upstream.targets)
+    else {
+        unreachable!("the upstream of the world looks targets up");
+    };
+    let mut new = snapshot(old.listeners[0].address, &lookup.store);
+    new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone()))];
+    let stats = old.router.route(0).stats.clone();
+    new.router = router(stats);
+    Arc::new(new)
+}
+
+fn nodes_and_jobs(
+    rng: &mut Rng,
+    net: &Net,
+) -> (Vec<Node>, BTreeMap<String, Arc<narrows_gateway::target::Target>>) {
+    let mut jobs = BTreeMap::new();
+    let mut of_node = vec![BTreeSet::new(); NODES];
+    let target = |text: String| Arc::new(text.parse().expect("a target"));
+    for job in 0..JOBS {
+        let node = rng.below(NODES);
+        of_node[node].insert(format!("job-{job}"));
+        jobs.insert(format!("job-{job}"), target(format!("10.0.0.{node}:50051")));
+    }
+    jobs.insert("forbidden".into(), target("172.16.0.1:1".into()));
+    jobs.insert("dead".into(), target("10.0.1.1:1".into()));
+    jobs.insert("hole".into(), target("10.0.1.2:1".into()));
+    net.add_host(address("10.0.1.1:1"), Welcome::Refuses);
+    net.add_host(address("10.0.1.2:1"), Welcome::Silent);
+    let nodes = of_node.into_iter().enumerate().map(|(at, jobs)| {
+        let address = address(&format!("10.0.0.{at}:50051"));
+        net.add_host(address, Welcome::Accepts);
+        Node::new(Rng::new(rng.next()), address, jobs)
+    });
+    (nodes.collect(), jobs)
+}
+
+fn client(rng: &mut Rng, at: usize, gateway: SocketAddr, plan: Plan) -> Client {
+    let own = address(&format!("198.51.100.{at}:1000"));
+    let calls = (0..plan.calls).map(|n| call(rng, (at * plan.calls + n) as u64)).collect();
+    let slow = rng.one_in(4);
+    Client::new(Rng::new(rng.next()), gateway, own, calls, slow)
+}
+
+fn call(rng: &mut Rng, id: u64) -> Call {
+    // Most calls are ordinary.
+    let mode = if rng.one_in(2) { MODES[rng.below(MODES.len())] } else { Mode::Echo };
+    let job = match mode {
+        Mode::UnknownJob => "nobody".into(),
+        Mode::ForbiddenJob => "forbidden".into(),
+        Mode::DeadNode => "dead".into(),
+        Mode::BlackHole => "hole".into(),
+        _ => format!("job-{}", rng.below(JOBS)),
+    };
+    let size = |rng: &mut Rng| {
+        if rng.one_in(4) { rng.next() % MESSAGE_BYTES_MAX } else { rng.next() % 500 }
+    };
+    // A refused call can only be sent again while its body is kept.
+    let up = if mode == Mode::RefusedOnce { rng.next() % 500 } else { size(rng) };
+    Call { id, mode, job, up, down: size(rng), received: 0, fate: None }
+}
+
+fn snapshot(gateway: SocketAddr, store: &Arc<Store>) -> Snapshot {
+    let listener = Listener {
+        name: "gateway".into(),
+        address: gateway,
+        tls: None,
+        h2: Arc::new(h2::Config::default()),
+        idle_timeout: Duration::from_secs(30),
+        max_connection_age: None,
+        backlog: 128,
+        max_connections: 1000,
+        tcp_keepalive: Duration::from_secs(60),
+    };
+    Snapshot {
+        hash: 0,
+        listeners: vec![Arc::new(listener)],
+        router: router(Arc::new(RouteStats::new(1))),
+        upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1))))],
+        access_log: AccessLog::Off,
+    }
+}
+
+fn router(stats: Arc<RouteStats>) -> Router {
+    let route = Route {
+        name: "jobs".into(),
+        upstream: 0,
+        timeouts: Timeouts::default(),
+        message_bytes_max: None,
+        replay_bytes_max: 64 << 10,
+        stats,
+    };
+    Router::new(vec![(Match::default(), Arc::new(route))])
+}
+
+fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>) -> Upstream {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Upstream {
+        name: "nodes".into(),
+        protocol: Protocol::H2c,
+        tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
+        targets: Targets::Lookup(Lookup {
+            store: store.clone(),
+            key: Template::parse("{header.jobid}").expect("a template"),
+            allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
+            budget: Duration::from_millis(500),
+            on_missing: OnMissing::Fail,
+        }),
+        h2: Arc::new(h2::Config::default()),
+        connect_timeout: Duration::from_secs(1),
+        acquire_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(20),
+        max_connection_age: None,
+        max_connections: 4,
+        max_pending: 1000,
+        stats,
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}

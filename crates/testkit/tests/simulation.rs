@@ -1,0 +1,40 @@
+//! The whole gateway in a simulated world, from many seeds.
+//!
+//! A failure names its seed; the same seed fails the same way. `SEEDS=first..last` runs others.
+
+use narrows_testkit::world::{Plan, World};
+
+fn run(name: &str, plan: Plan) {
+    let seeds = std::env::var("SEEDS").ok().and_then(|text| {
+        let (first, last) = text.split_once("..")?;
+        Some(first.parse().ok()?..last.parse().ok()?)
+    });
+    for seed in seeds.unwrap_or(0..60) {
+        let wrong = World::new(seed, plan).run();
+        assert!(wrong.is_empty(), "{name}, seed {seed}:\n{}", wrong.join("\n"));
+    }
+}
+
+/// No byte is lost, doubled, or in another stream; every call ends as it should; nothing is left over.
+#[test]
+fn calls_of_all_kinds_end_as_they_should() {
+    run("calm", Plan { calls: 25, ..Plan::default() });
+}
+
+/// Nodes that drain lose no call.
+#[test]
+fn nodes_that_go_away_lose_no_call() {
+    run("goaways", Plan { calls: 25, goaways: true, ..Plan::default() });
+}
+
+/// A reload touches no live stream.
+#[test]
+fn reloads_touch_no_call() {
+    run("reloads", Plan { calls: 25, reloads: true, ..Plan::default() });
+}
+
+/// Connections that break end calls, but never wrongly, and leave nothing behind.
+#[test]
+fn broken_connections_leave_nothing_behind() {
+    run("cuts", Plan { calls: 25, cuts: true, goaways: true, reloads: true });
+}

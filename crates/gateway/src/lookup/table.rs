@@ -47,7 +47,7 @@ const SPLIT_ABOVE: usize = 256;
 /// Where splitting ends: a directory of 8 MiB, for 268 million entries in full shards.
 const DEPTH_MAX: u32 = 20;
 /// How many changes a bulk load gathers before it applies them, at least and at most.
-const BATCH: Range<usize> = 1 << 14..1 << 19;
+const BATCH: Range<usize> = 1 << 14..1 << 20;
 
 // === impl Table ===
 

@@ -5,6 +5,8 @@
 #![warn(missing_docs)]
 
 pub mod access_log;
+pub mod compile;
+pub mod config;
 pub mod host;
 pub mod metrics;
 pub mod scratch;

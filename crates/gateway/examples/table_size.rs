@@ -11,22 +11,24 @@ use narrows_gateway::lookup::{Cached, Outcome, Table};
 use narrows_gateway::target::Target;
 use narrows_wire::Time;
 
-const READS: u64 = 5_000_000;
+const READS: u64 = 1_000_000;
 const CHANGES: u64 = 100_000;
 
 fn main() {
     let entries =
         std::env::args().nth(1).map_or(10_000_000, |text| text.parse().expect("a number"));
     let table = Table::new();
-    let before = resident_bytes();
+    let before = status_bytes("VmRSS:");
 
     let load = timed(1, || table.insert_many((0..entries).map(|name| (key(name), cached(name)))));
     assert_eq!(table.len() as u64, entries);
     println!("{entries} entries loaded in {:.1} s", load / 1e9);
+    let (resident, peak) = (status_bytes("VmRSS:") - before, status_bytes("VmHWM:") - before);
+    let accounted = mib(table.memory_bytes());
     println!(
-        "resident {} MiB, accounted {} MiB",
-        mib(resident_bytes() - before),
-        mib(table.memory_bytes())
+        "resident {} MiB, at most {} MiB, accounted {accounted} MiB",
+        mib(resident),
+        mib(peak)
     );
 
     let mut names = Names(1, entries);
@@ -54,7 +56,7 @@ fn main() {
         "move {moved:.0} ns, mark stale {stale:.0} ns, remove {removed:.0} ns, add {added:.0} ns"
     );
     let all = timed(1, || table.mark_all_stale());
-    println!("mark all stale {:.2} s, resident {} MiB", all / 1e9, mib(resident_bytes() - before));
+    println!("mark all stale {:.2} s", all / 1e9);
 }
 
 /// Nanoseconds for each of `times` steps that `work` does.
@@ -75,10 +77,10 @@ fn cached(name: u64) -> Cached {
     Cached { outcome: Outcome::Found(Arc::new(target)), fresh_until: Time::NEVER }
 }
 
-/// From the kernel; 0 where it does not tell.
-fn resident_bytes() -> usize {
+/// A line of what the kernel says of this process; 0 where it does not tell.
+fn status_bytes(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
     number.unwrap_or(0) * 1024
 }

@@ -33,10 +33,10 @@ pub struct Field {
     pub name: Name,
     /// How the field came.
     pub indexing: Indexing,
-    name_start: u32,
-    name_len: u32,
-    value_start: u32,
-    value_len: u32,
+    /// Zero for a known name. Other names stand right before their values.
+    pub(crate) name_len: u32,
+    pub(crate) value_start: u32,
+    pub(crate) value_len: u32,
 }
 
 /// The fields of a request, a reply, or trailers, in their order. Pseudo fields are fields like others.
@@ -45,7 +45,7 @@ pub struct Head {
     /// The arena. Bytes behind `used` are left over from earlier use, so that room for a decoded string
     /// need not be filled with zeros first.
     bytes: Vec<u8>,
-    used: usize,
+    used: u32,
     fields: Vec<Field>,
 }
 
@@ -76,7 +76,7 @@ impl Head {
     /// The name of a field of this head.
     pub fn name(&self, field: &Field) -> &[u8] {
         match field.name {
-            Name::Other => range(&self.bytes, field.name_start, field.name_len),
+            Name::Other => self.other_name(field),
             known => known.as_str().as_bytes(),
         }
     }
@@ -116,15 +116,8 @@ impl Head {
     /// Appends a field with a known name.
     pub fn push(&mut self, name: Name, value: &[u8], indexing: Indexing) {
         debug_assert!(name != Name::Other, "a name that is not known comes with its text");
-        let value_start = self.append(value);
-        self.fields.push(Field {
-            name,
-            indexing: indexing.of_any_field(),
-            name_start: 0,
-            name_len: 0,
-            value_start,
-            value_len: value.len() as u32,
-        });
+        self.append(value);
+        self.push_appended(name, indexing.of_any_field(), 0, value.len() as u32);
     }
 
     /// Appends a field with any name (lower case).
@@ -138,16 +131,10 @@ impl Head {
     /// Appends a field whose name is not a known one: [`Head::push_text`] for a caller that asked
     /// [`Name::of`] beforehand.
     pub fn push_other(&mut self, name: &[u8], value: &[u8], indexing: Indexing) {
-        let name_start = self.append(name);
-        let value_start = self.append(value);
-        self.fields.push(Field {
-            name: Name::Other,
-            indexing: indexing.of_any_field(),
-            name_start,
-            name_len: name.len() as u32,
-            value_start,
-            value_len: value.len() as u32,
-        });
+        self.append(name);
+        self.append(value);
+        let (name_len, value_len) = (name.len() as u32, value.len() as u32);
+        self.push_appended(Name::Other, indexing.of_any_field(), name_len, value_len);
     }
 
     /// Gives the first field with this known name another value, or appends one. Further fields of that
@@ -156,7 +143,8 @@ impl Head {
         let Some(at) = self.fields.iter().position(|field| field.name == name) else {
             return self.push(name, value, indexing);
         };
-        let value_start = self.append(value);
+        self.append(value);
+        let value_start = self.used - value.len() as u32;
         let field = &mut self.fields[at];
         field.value_start = value_start;
         field.value_len = value.len() as u32;
@@ -193,56 +181,100 @@ impl Head {
         self.bytes.capacity() + self.fields.capacity() * size_of::<Field>()
     }
 
-    /// Appends a field whose text stands in the arena already: the range of the name (empty for a known
-    /// one), which begins at `start`, followed by that of the value.
+    /// Appends a field whose text is the end of the arena: that of the name (none for a known one), then
+    /// that of the value.
+    #[inline]
     pub(crate) fn push_appended(
         &mut self,
         name: Name,
         indexing: Indexing,
-        start: u32,
         name_len: u32,
         value_len: u32,
     ) {
-        self.fields.push(Field {
-            name,
-            indexing,
-            name_start: start,
-            name_len,
-            value_start: start + name_len,
-            value_len,
-        });
+        let value_start = self.used.wrapping_sub(value_len);
+        self.fields.push(Field { name, indexing, name_len, value_start, value_len });
     }
 
-    /// Appends text to the arena and says where it begins.
-    pub(crate) fn append(&mut self, text: &[u8]) -> u32 {
+    /// Appends a field whose text (name, if it is not a known one, and value) is the first `text_len`
+    /// bytes of a block, which is taken into the arena as it is. Gives the block back if it does not fit.
+    #[inline]
+    pub(crate) fn push_block<const N: usize>(
+        &mut self,
+        name: Name,
+        indexing: Indexing,
+        name_len: u32,
+        text_len: u32,
+        block: &[u8; N],
+    ) -> bool {
         let start = self.used;
+        let Some(room) = self.bytes.get_mut(start as usize..start as usize + N) else {
+            return false;
+        };
+        room.copy_from_slice(block);
+        self.used = start + N as u32;
+        let (value_start, value_len) = (start + name_len, text_len.wrapping_sub(name_len));
+        self.fields.push(Field { name, indexing, name_len, value_start, value_len });
+        true
+    }
+
+    /// Appends text to the arena.
+    pub(crate) fn append(&mut self, text: &[u8]) {
         let len = text.len();
         self.room(len)[..len].copy_from_slice(text);
+        self.used += len as u32;
+    }
+
+    /// Appends the first `len` bytes of a block to the arena; says whether there was room for it.
+    #[inline]
+    pub(crate) fn append_block<const N: usize>(&mut self, block: &[u8; N], len: u32) -> bool {
+        let start = self.used as usize;
+        let Some(room) = self.bytes.get_mut(start..start + N) else { return false };
+        room.copy_from_slice(block);
         self.used += len;
-        start as u32
+        true
+    }
+
+    /// The text of a name that is not a known one; empty otherwise.
+    #[inline]
+    pub(crate) fn other_name(&self, field: &Field) -> &[u8] {
+        range(&self.bytes, field.text_start(), field.name_len)
+    }
+
+    /// Name (if not a known one) and value, one behind the other.
+    pub(crate) fn field_text(&self, field: &Field) -> &[u8] {
+        range(&self.bytes, field.text_start(), field.text_len())
+    }
+
+    /// So many bytes of the arena from `start` on, whatever they are.
+    #[inline]
+    pub(crate) fn block<const N: usize>(&self, start: u32) -> Option<&[u8; N]> {
+        self.bytes.get(start as usize..start as usize + N)?.first_chunk()
     }
 
     /// At least `len` bytes of the arena behind its text, with whatever they hold.
+    #[inline]
     pub(crate) fn room(&mut self, len: usize) -> &mut [u8] {
-        if self.bytes.len() - self.used < len {
+        if self.bytes.len() < self.used as usize + len {
             self.grow(len);
         }
-        &mut self.bytes[self.used..]
+        self.bytes.get_mut(self.used as usize..).unwrap_or_default()
     }
 
     /// Takes the next `len` bytes of the arena as text.
-    pub(crate) fn advance(&mut self, len: usize) {
-        self.used = (self.used + len).min(self.bytes.len());
+    #[inline]
+    pub(crate) fn advance(&mut self, len: u32) {
+        debug_assert!((self.used + len) as usize <= self.bytes.len(), "there is room");
+        self.used += len;
     }
 
     /// Bytes of text in the arena.
     pub(crate) fn used(&self) -> u32 {
-        self.used as u32
+        self.used
     }
 
     /// Drops the text behind `used`, which no field may refer to.
     pub(crate) fn rewind(&mut self, used: u32) {
-        self.used = self.used.min(used as usize);
+        self.used = self.used.min(used);
     }
 
     /// Text of the arena.
@@ -252,8 +284,23 @@ impl Head {
 
     #[cold]
     fn grow(&mut self, len: usize) {
-        let needed = (self.used + len).max(ARENA_BYTES_MIN);
+        let needed = (self.used as usize + len).max(ARENA_BYTES_MIN);
         self.bytes.resize(needed.next_power_of_two(), 0);
+    }
+}
+
+// === impl Field ===
+
+impl Field {
+    /// Where the text of the field begins: that of the name (none for a known one), then the value.
+    #[inline]
+    pub(crate) fn text_start(&self) -> u32 {
+        self.value_start.wrapping_sub(self.name_len)
+    }
+
+    #[inline]
+    pub(crate) fn text_len(&self) -> u32 {
+        self.name_len + self.value_len
     }
 }
 
@@ -269,6 +316,7 @@ impl Indexing {
     }
 }
 
+#[inline]
 fn range(bytes: &[u8], start: u32, len: u32) -> &[u8] {
     bytes.get(start as usize..start as usize + len as usize).unwrap_or_default()
 }

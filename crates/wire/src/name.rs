@@ -65,6 +65,9 @@ const PLACES: usize = 1024;
 /// A factor for [`place`] that gives each known name a place of its own.
 const FACTOR: u64 = perfect_factor();
 
+/// Lengths by name.
+static LENGTHS: [u8; Name::KNOWN.len() + 1] = lengths();
+
 /// Which known name could have its text at this place.
 static CANDIDATES: [Name; PLACES] = candidates();
 
@@ -77,6 +80,12 @@ impl Name {
             _ => Self::Other,
         };
         if candidate.as_str().as_bytes() == text { candidate } else { Self::Other }
+    }
+
+    /// The length of the text of a known name; zero for [`Name::Other`].
+    #[inline]
+    pub(crate) fn len(self) -> u32 {
+        u32::from(LENGTHS[self as usize])
     }
 
     /// Whether this is a pseudo field (RFC 9113 §8.3).
@@ -126,6 +135,16 @@ const fn candidates() -> [Name; PLACES] {
     table
 }
 
+const fn lengths() -> [u8; Name::KNOWN.len() + 1] {
+    let mut table = [0; Name::KNOWN.len() + 1];
+    let mut at = 0;
+    while at < Name::KNOWN.len() {
+        table[at] = Name::KNOWN[at].as_str().len() as u8;
+        at += 1;
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::Name;
@@ -134,6 +153,7 @@ mod tests {
     fn every_known_name_is_found_by_its_text() {
         for name in Name::KNOWN {
             assert_eq!(Name::of(name.as_str().as_bytes()), *name);
+            assert_eq!(name.len() as usize, name.as_str().len());
             assert_eq!(name.is_pseudo(), name.as_str().starts_with(':'));
         }
         assert_eq!(Name::of(b"jobid"), Name::Other);

@@ -8,6 +8,7 @@
 //! Invariant: a reader sees a key as it was before or after a change, never absent or half changed.
 //! See `table/shard.rs` for the layout in memory.
 
+mod directory;
 mod intern;
 mod shard;
 
@@ -20,6 +21,7 @@ use arc_swap::ArcSwap;
 
 use super::{Cached, Seen};
 use crate::route::KEY_BYTES_MAX;
+use directory::{Directory, after};
 use intern::Interned;
 use shard::{ENTRIES_MAX, Item, Shard};
 
@@ -31,12 +33,6 @@ pub struct Table {
     writer: Mutex<Interned>,
     entries: AtomicUsize,
     shard_bytes: AtomicUsize,
-}
-
-/// Shards by the leading bits of the hash: `2^depth` slots.
-struct Directory {
-    depth: u32,
-    slots: Box<[ArcSwap<Shard>]>,
 }
 
 /// A change that waits in a bulk load.
@@ -51,7 +47,7 @@ const SPLIT_ABOVE: usize = 256;
 /// Where splitting ends: a directory of 8 MiB, for 268 million entries in full shards.
 const DEPTH_MAX: u32 = 20;
 /// How many changes a bulk load gathers before it applies them, at least and at most.
-const BATCH: Range<usize> = 1 << 14..1 << 19;
+const BATCH: Range<usize> = 1 << 14..1 << 20;
 
 // === impl Table ===
 
@@ -319,12 +315,6 @@ fn add(total: &AtomicUsize, new: usize, old: usize) {
     total.store((total.load(Ordering::Relaxed) + new).saturating_sub(old), Ordering::Relaxed);
 }
 
-/// The first hash behind those that share `depth` leading bits with this one.
-fn after(hash: u64, depth: u32) -> Option<u64> {
-    let span = 1_u64.checked_shl(u64::BITS - depth)?;
-    (hash & !(span - 1)).checked_add(span)
-}
-
 /// Shards for the items of one shard, none of them too large.
 fn split(depth: u32, items: Vec<Item<'_>>) -> Vec<(u64, Shard)> {
     let mut shards = Vec::with_capacity(1);
@@ -341,32 +331,6 @@ fn split(depth: u32, items: Vec<Item<'_>>) -> Vec<(u64, Shard)> {
         todo.push((hash | bit, depth + 1, ones));
     }
     shards
-}
-
-// === impl Directory ===
-
-impl Directory {
-    fn empty() -> Self {
-        Self { depth: 0, slots: Box::new([ArcSwap::from_pointee(Shard::default())]) }
-    }
-
-    fn slot(&self, hash: u64) -> &ArcSwap<Shard> {
-        &self.slots[self.range(hash, self.depth).start]
-    }
-
-    /// The slots of hashes that share `depth` leading bits with this one.
-    fn range(&self, hash: u64, depth: u32) -> Range<usize> {
-        let shared = self.depth - depth;
-        // In two steps: a shift by all 64 bits is none.
-        let first = (hash >> 1 >> (u64::BITS - 1 - depth) << shared) as usize;
-        first..first + (1 << shared)
-    }
-
-    /// The same shards behind more slots.
-    fn grown(&self, depth: u32) -> Self {
-        let old = |at: usize| self.slots[at >> (depth - self.depth)].load_full();
-        Self { depth, slots: (0..1 << depth).map(|at| ArcSwap::new(old(at))).collect() }
-    }
 }
 
 #[cfg(test)]

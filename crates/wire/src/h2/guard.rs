@@ -168,8 +168,10 @@ impl Guard {
     /// Payload arrived.
     #[inline]
     pub(super) fn payload(&mut self, bytes: u32) {
-        self.empty_data = 0;
-        self.forgive(bytes);
+        if bytes > 0 {
+            self.empty_data = 0;
+            self.forgive(bytes);
+        }
     }
 
     /// We sent HEADERS or DATA.

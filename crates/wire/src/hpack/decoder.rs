@@ -4,9 +4,10 @@
 //! the peer says so. A block is always read to its end: the table must stay in step with the peer's even
 //! when the fields are refused. What is refused takes no memory beyond one string.
 
-use super::static_table::{self, StaticIndex};
-use super::table::{Legal, NewEntry, Table, size_of_field};
-use super::{huffman, integer};
+use super::huffman::{self, Bytes};
+use super::integer;
+use super::static_table::{self, ENTRIES, StaticIndex, VALUE_BYTES};
+use super::table::{Entry, Legal, NewEntry, Table, size_of_field};
 use crate::syntax::{self, FieldFault};
 use crate::{Head, Indexing, Name};
 
@@ -73,20 +74,30 @@ pub enum DecodeError {
 
 /// What the fields of a block come to so far.
 struct Tally {
-    limits: SectionLimits,
-    bytes: u32,
-    fields: u32,
+    /// Size that is left. Nothing once a field was refused, so that all others are too.
+    bytes_left: u32,
+    /// Fields that the head may have.
+    fields_max: usize,
     crumbs: u32,
-    over: bool,
-    fault: Option<FieldFault>,
+    crumbs_max: u32,
+    section: Section,
 }
 
 /// A name in a block: what it is, and the length of its text at the end of the arena (zero for a known
 /// one).
+#[derive(Debug, Clone, Copy)]
 struct NameRead {
     name: Name,
     len: u32,
     legal: bool,
+}
+
+/// A string that was read to the end of the arena.
+struct StringRead {
+    len: u32,
+    bytes: Bytes,
+    /// Where it ends in the block.
+    end: usize,
 }
 
 // === impl Decoder ===
@@ -109,173 +120,221 @@ impl Decoder {
         limits: &SectionLimits,
         head: &mut Head,
     ) -> Result<Section, DecodeError> {
-        let mut tally = Tally::new(*limits);
-        let mut input = self.size_updates(block)?;
-        while let Some((&first, rest)) = input.split_first() {
-            input = rest;
-            if first & 0x80 != 0 {
-                let index = integer::decode(first, 0x7f, &mut input)?;
-                self.indexed(index, &mut tally, head)?;
-            } else if first & 0x40 != 0 {
-                let name_index = integer::decode(first, 0x3f, &mut input)?;
-                self.literal(name_index, &mut input, Indexing::MayRepeat, &mut tally, head)?;
-            } else if first & 0x20 != 0 {
-                return Err(DecodeError::TableSizeLate);
+        let mut tally = Tally::new(limits, head);
+        let mut at = self.size_updates(block)?;
+        while let Some(first) = block.get(at) {
+            at += 1;
+            // Indexes of one byte are what repeats, and what must be fast.
+            if (0x80..0xff).contains(first) {
+                let index = u32::from(first & 0x7f);
+                self.indexed(index, &mut tally, head).ok_or(DecodeError::Index(index))?;
             } else {
-                let secret = first & 0x10 != 0;
-                let indexing = if secret { Indexing::Secret } else { Indexing::Unique };
-                let name_index = integer::decode(first, 0x0f, &mut input)?;
-                self.literal(name_index, &mut input, indexing, &mut tally, head)?;
+                at = self.other(*first, block, at, &mut tally, head)?;
             }
         }
-        Ok(tally.section())
+        Ok(tally.section)
     }
 
-    /// Applies the table size updates at the beginning of a block; gives the rest.
-    fn size_updates<'a>(&mut self, block: &'a [u8]) -> Result<&'a [u8], DecodeError> {
-        let mut input = block;
-        while let Some((&first, mut rest)) = input.split_first() {
-            if first & 0xe0 != 0x20 {
-                break;
-            }
-            let size = integer::decode(first, 0x1f, &mut rest)?;
+    /// Applies the table size updates at the beginning of a block; says where they end.
+    fn size_updates(&mut self, block: &[u8]) -> Result<usize, DecodeError> {
+        let mut at = 0;
+        while let Some(first) = block.get(at).filter(|byte| *byte & 0xe0 == 0x20) {
+            let (size, end) = integer::decode(*first, 0x1f, block, at + 1)?;
             if size > self.table_bytes_max {
                 return Err(DecodeError::TableSize { size, max: self.table_bytes_max });
             }
             self.table.set_bytes_max(size);
-            input = rest;
+            at = end;
         }
-        Ok(input)
+        Ok(at)
     }
 
-    #[inline]
-    fn indexed(
+    /// Whatever is not an index of one byte. Says where it ends.
+    #[inline(never)]
+    fn other(
         &mut self,
-        index: u32,
+        first: u8,
+        block: &[u8],
+        at: usize,
         tally: &mut Tally,
         head: &mut Head,
-    ) -> Result<(), DecodeError> {
-        if index > static_table::ENTRIES {
-            return self.indexed_dynamic(index, tally, head);
-        }
-        let name = static_table::name(index).ok_or(DecodeError::Index(index))?;
-        let value = static_table::value(index);
-        if tally.admits(name, 0, value.len()) {
-            let start = head.append(value);
-            let indexing = Indexing::Static(StaticIndex::new(index));
-            head.push_appended(name, indexing, start, 0, value.len() as u32);
-        }
-        Ok(())
+    ) -> Result<usize, DecodeError> {
+        let (indexing, mask) = match first {
+            0x80.. => {
+                let (index, end) = integer::decode(first, 0x7f, block, at)?;
+                self.indexed_far(index, tally, head).ok_or(DecodeError::Index(index))?;
+                return Ok(end);
+            }
+            0x40.. => (Indexing::MayRepeat, 0x3f),
+            0x20.. => return Err(DecodeError::TableSizeLate),
+            0x10.. => (Indexing::Secret, 0x0f),
+            _ => (Indexing::Unique, 0x0f),
+        };
+        let (name_index, at) = integer::decode(first, mask, block, at)?;
+        self.literal(name_index, block, at, indexing, tally, head)
     }
 
-    #[inline]
-    fn indexed_dynamic(
-        &mut self,
-        index: u32,
-        tally: &mut Tally,
-        head: &mut Head,
-    ) -> Result<(), DecodeError> {
-        let at = index - static_table::ENTRIES - 1;
-        let hash = self.table.hash(at);
-        let entry = self.table.get(at).ok_or(DecodeError::Index(index))?;
-        if !tally.admits(entry.name, entry.name_len, entry.value_len as usize) {
-            return Ok(());
+    /// A field of a table; none if neither table has this index.
+    #[inline(always)]
+    fn indexed(&mut self, index: u32, tally: &mut Tally, head: &mut Head) -> Option<()> {
+        let Some(at) = index.checked_sub(ENTRIES + 1) else {
+            return indexed_static(index, tally, head);
+        };
+        let entry = self.table.get(at)?;
+        if !entry.plain || !tally.admits_plain(entry.size, head) {
+            return self.indexed_with_care(at, tally, head);
         }
-        if entry.legal != Legal::Yes {
-            let name = self.table.name_text(entry);
-            tally.refuse(fault_of(entry.name, name, self.table.value(entry)));
-            return Ok(());
+        let indexing = Indexing::Repeats(entry.hash);
+        let Entry { name, name_len, text_len, .. } = *entry;
+        match self.table.block(entry) {
+            Some(block) if head.push_block(name, indexing, name_len, text_len, block) => {}
+            _ => self.push_long(entry, head),
         }
-        let start = head.append(self.table.text(entry));
-        let indexing = Indexing::Repeats(hash);
-        head.push_appended(entry.name, indexing, start, entry.name_len, entry.value_len);
-        Ok(())
+        Some(())
     }
 
-    #[inline]
+    /// An entry whose text is longer than a block, or for which the arena must grow.
+    #[inline(never)]
+    fn push_long(&self, entry: &Entry, head: &mut Head) {
+        head.append(self.table.text(entry));
+        let (indexing, value_len) =
+            (Indexing::Repeats(entry.hash), entry.text_len - entry.name_len);
+        head.push_appended(entry.name, indexing, entry.name_len, value_len);
+    }
+
+    /// A field whose index has more than one byte.
+    #[inline(never)]
+    fn indexed_far(&mut self, index: u32, tally: &mut Tally, head: &mut Head) -> Option<()> {
+        self.indexed(index, tally, head)
+    }
+
+    /// An entry that was not looked at before, is illegal, or may not be stored.
+    #[inline(never)]
+    fn indexed_with_care(&mut self, at: u32, tally: &mut Tally, head: &mut Head) -> Option<()> {
+        let entry = self.table.complete(at)?;
+        if !tally.admits(entry.name, entry.size, head) {
+            return Some(());
+        }
+        if entry.legal == Legal::Yes {
+            self.push_long(&entry, head);
+        } else {
+            let name_text = self.table.name_text(&entry);
+            tally.refuse(fault_of(entry.name, name_text, self.table.value(&entry)));
+        }
+        Some(())
+    }
+
+    /// A literal whose name has this index. Says where it ends.
+    #[inline(always)]
     fn literal(
         &mut self,
         name_index: u32,
-        input: &mut &[u8],
+        block: &[u8],
+        at: usize,
         indexing: Indexing,
         tally: &mut Tally,
         head: &mut Head,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<usize, DecodeError> {
         let start = head.used();
-        let NameRead { name, len: name_len, legal: name_legal } = match name_index {
-            0 => literal_name(input, head)?,
-            index => self.indexed_name(index, head)?,
+        let (name, at) = match name_index {
+            0 => literal_name(block, at, head)?,
+            index => (self.indexed_name(index, head)?, at),
         };
-        let value_len = string(input, head)?;
-        let value_start = start + name_len;
-        let value_fault = syntax::check_value(head.text(value_start, value_len)).err();
+        let value = string(block, at, head)?;
+        let text_len = name.len + value.len;
+        let value_legal = value.bytes == Bytes::Printable
+            || syntax::check_value(head.text(start + name.len, value.len)).is_ok();
         if indexing == Indexing::MayRepeat {
-            let legal = match (name_legal, value_fault) {
-                (true, None) => Legal::Yes,
-                (true, Some(_)) => Legal::NameOnly,
-                (false, _) => Legal::No,
-            };
-            self.table.insert(&NewEntry {
-                name,
-                name_text: head.text(start, name_len),
-                value: head.text(value_start, value_len),
-                hash: 0,
-                legal,
-            });
+            let legal = Legal::new(name.legal, value_legal);
+            let (NameRead { name, len: name_len, .. }, text) = (name, head.text(start, text_len));
+            self.table.insert(&NewEntry { name, name_len, text, hash: 0, legal });
         }
-        if !tally.admits(name, name_len, value_len as usize) {
+        if !tally.admits(name.name, size_of_field(name.name, text_len as usize), head) {
             head.rewind(start);
-        } else if !name_legal || value_fault.is_some() {
-            let name_text = head.text(start, name_len);
-            tally.refuse(fault_of(name, name_text, head.text(value_start, value_len)));
-            head.rewind(start);
+        } else if name.legal && value_legal {
+            head.push_appended(name.name, indexing, name.len, value.len);
         } else {
-            head.push_appended(name, indexing, start, name_len, value_len);
+            let name_text = head.text(start, name.len);
+            let value = head.text(start + name.len, value.len);
+            tally.refuse(fault_of(name.name, name_text, value));
+            head.rewind(start);
         }
-        Ok(())
+        Ok(value.end)
     }
 
-    #[inline]
+    /// Takes a name from a table, its text to the end of the arena.
+    #[inline(always)]
     fn indexed_name(&self, index: u32, head: &mut Head) -> Result<NameRead, DecodeError> {
-        if let Some(name) = static_table::name(index) {
-            return Ok(NameRead { name, len: 0, legal: true });
+        if let Some(entry) = static_table::get(index) {
+            return Ok(NameRead { name: entry.name, len: 0, legal: true });
         }
-        let at = index.wrapping_sub(static_table::ENTRIES + 1);
+        let at = index.wrapping_sub(ENTRIES + 1);
         let entry = self.table.get(at).ok_or(DecodeError::Index(index))?;
         if entry.name_len > 0 {
-            head.append(self.table.name_text(entry));
+            match self.table.block(entry) {
+                Some(block) if head.append_block(block, entry.name_len) => {}
+                _ => head.append(self.table.name_text(entry)),
+            }
         }
         Ok(NameRead { name: entry.name, len: entry.name_len, legal: entry.legal != Legal::No })
     }
 }
 
-fn literal_name(input: &mut &[u8], head: &mut Head) -> Result<NameRead, DecodeError> {
+#[inline(always)]
+fn indexed_static(index: u32, tally: &mut Tally, head: &mut Head) -> Option<()> {
+    let entry = static_table::get(index)?;
+    if tally.admits(entry.name, entry.size, head) {
+        let (name, value_len) = (entry.name, u32::from(entry.value_len));
+        let indexing = Indexing::Static(StaticIndex::new(index));
+        if !head.push_block::<VALUE_BYTES>(name, indexing, 0, value_len, &entry.value) {
+            head.append(entry.value.get(..value_len as usize).unwrap_or_default());
+            head.push_appended(name, indexing, 0, value_len);
+        }
+    }
+    Some(())
+}
+
+/// Reads a name; says where it ends in the block.
+#[inline(never)]
+fn literal_name(
+    block: &[u8],
+    at: usize,
+    head: &mut Head,
+) -> Result<(NameRead, usize), DecodeError> {
     let start = head.used();
-    let len = string(input, head)?;
+    let StringRead { len, end, .. } = string(block, at, head)?;
     let text = head.text(start, len);
     let name = Name::of(text);
     if name == Name::Other {
         let legal = syntax::check_name(text).is_ok();
-        return Ok(NameRead { name, len, legal });
+        return Ok((NameRead { name, len, legal }, end));
     }
     head.rewind(start);
-    Ok(NameRead { name, len: 0, legal: true })
+    Ok((NameRead { name, len: 0, legal: true }, end))
 }
 
-/// Reads a string (RFC 7541 §5.2) to the end of the arena; gives its length there.
-#[inline]
-fn string(input: &mut &[u8], head: &mut Head) -> Result<u32, DecodeError> {
-    let (&first, mut rest) = input.split_first().ok_or(DecodeError::Truncated)?;
-    let len = integer::decode(first, 0x7f, &mut rest)? as usize;
-    let (text, rest) = rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
-    *input = rest;
-    if first & 0x80 == 0 {
-        head.append(text);
-        return Ok(len as u32);
+/// Reads a string (RFC 7541 §5.2) to the end of the arena.
+#[inline(always)]
+fn string(block: &[u8], at: usize, head: &mut Head) -> Result<StringRead, DecodeError> {
+    let first = *block.get(at).ok_or(DecodeError::Truncated)?;
+    let (len, start) = integer::decode(first, 0x7f, block, at + 1)?;
+    let end = start + len as usize;
+    if end > block.len() {
+        return Err(DecodeError::Truncated);
     }
-    let decoded = huffman::decode(text, head.room(huffman::room_bytes(len)))?;
-    head.advance(decoded);
-    Ok(decoded as u32)
+    if first & 0x80 == 0 {
+        head.append(block.get(start..end).unwrap_or_default());
+        return Ok(StringRead { len, bytes: Bytes::Any, end });
+    }
+    let room = head.room(huffman::room_bytes(len as usize));
+    let mut decoded = huffman::decode(block, start, end, room)?;
+    // RFC 9113 §8.2.1: a space is printable, but must not stand at either end of a value.
+    let last = room.get(decoded.len.wrapping_sub(1));
+    if room.first() == Some(&b' ') || last == Some(&b' ') {
+        decoded.bytes = Bytes::Any;
+    }
+    head.advance(decoded.len as u32);
+    Ok(StringRead { len: decoded.len as u32, bytes: decoded.bytes, end })
 }
 
 /// What is wrong with a field that is known to be illegal.
@@ -291,37 +350,58 @@ fn fault_of(name: Name, name_text: &[u8], value: &[u8]) -> Option<FieldFault> {
 // === impl Tally ===
 
 impl Tally {
-    fn new(limits: SectionLimits) -> Self {
-        Self { limits, bytes: 0, fields: 0, crumbs: 0, over: false, fault: None }
+    fn new(limits: &SectionLimits, head: &Head) -> Self {
+        Self {
+            bytes_left: limits.bytes_max,
+            fields_max: head.fields().len() + limits.fields_max as usize,
+            crumbs: 0,
+            crumbs_max: limits.cookie_crumbs_max,
+            section: Section::Complete,
+        }
+    }
+
+    /// Counts a field that is no cookie crumb; whether it is to be stored. One that is not stored is not
+    /// counted either.
+    #[inline]
+    fn admits_plain(&mut self, size: u32, head: &Head) -> bool {
+        let admits = size <= self.bytes_left && head.fields().len() < self.fields_max;
+        if admits {
+            self.bytes_left -= size;
+        }
+        admits
     }
 
     /// Counts a field; whether it is to be stored.
     #[inline]
-    fn admits(&mut self, name: Name, name_len: u32, value_len: usize) -> bool {
-        let size = size_of_field(name, name_len as usize, value_len);
-        self.bytes = self.bytes.saturating_add(size);
-        if name == Name::Cookie {
-            self.crumbs += 1;
+    fn admits(&mut self, name: Name, size: u32, head: &Head) -> bool {
+        let in_time = name != Name::Cookie || self.admits_crumb();
+        let admits = in_time && self.admits_plain(size, head);
+        if !admits {
+            self.stop(Section::TooLarge);
         }
-        if name != Name::Cookie || self.crumbs == 1 {
-            self.fields += 1;
-        }
-        self.over |= self.bytes > self.limits.bytes_max
-            || self.fields > self.limits.fields_max
-            || self.crumbs > self.limits.cookie_crumbs_max;
-        !self.over && self.fault.is_none()
+        admits
     }
 
+    /// All crumbs together are one field: each one after the first makes room for itself.
+    fn admits_crumb(&mut self) -> bool {
+        self.fields_max += usize::from(self.crumbs > 0);
+        self.crumbs += 1;
+        self.crumbs <= self.crumbs_max
+    }
+
+    /// A field is illegal.
+    #[cold]
     fn refuse(&mut self, fault: Option<FieldFault>) {
-        self.fault = self.fault.or(fault);
+        self.stop(fault.map_or(Section::Complete, Section::Malformed));
     }
 
-    fn section(&self) -> Section {
-        match self.fault {
-            Some(fault) => Section::Malformed(fault),
-            None if self.over => Section::TooLarge,
-            None => Section::Complete,
+    /// Nothing is stored from here on; the first reason stays.
+    #[cold]
+    fn stop(&mut self, section: Section) {
+        if self.section == Section::Complete {
+            self.section = section;
         }
+        self.bytes_left = 0;
     }
 }
 

@@ -5,9 +5,9 @@
 //! inserted would push out one that does. How a field came (see [`Indexing`]) decides how much work it is
 //! worth. Nothing is Huffman-coded.
 
-use super::index::{Index, name_sighting};
+use super::index::Index;
 use super::static_table::{self, ENTRIES};
-use super::table::{Legal, NewEntry, Table, size_of_field};
+use super::table::{BLOCK_BYTES, Legal, NewEntry, Table, size_of_field};
 use super::{hash, integer};
 use crate::{Field, Head, Indexing, Name};
 
@@ -31,6 +31,10 @@ const NOT_INSERTED: (u8, u8) = (0x00, 0x0f);
 const NEVER_INSERTED: (u8, u8) = (0x10, 0x0f);
 const SIZE_UPDATE: (u8, u8) = (0x20, 0x1f);
 const LENGTH_MASK: u8 = 0x7f;
+
+/// The first entry of the dynamic table, and how many of them have an index of one byte.
+const FIRST_DYNAMIC: u8 = INDEXED.0 + ENTRIES as u8 + 1;
+const ONE_BYTE_INDEXES: u32 = INDEXED.1 as u32 - ENTRIES - 1;
 
 /// Encodes the blocks of one direction of a connection.
 #[derive(Debug)]
@@ -85,8 +89,11 @@ impl Encoder {
         for field in head.fields() {
             match field.indexing {
                 Indexing::Static(index) => out.push(INDEXED.0 | index.get()),
-                Indexing::Repeats(hash) => self.repeating(head, field, Some(hash), out),
-                Indexing::MayRepeat => self.repeating(head, field, None, out),
+                Indexing::Repeats(hash) => match self.find_fast(head, field, hash) {
+                    Some(at) if at < ONE_BYTE_INDEXES => out.push(FIRST_DYNAMIC + at as u8),
+                    _ => self.repeating(head, field, hash, out),
+                },
+                Indexing::MayRepeat => self.unhashed(head, field, out),
                 Indexing::Unique => self.literal(head, field, NOT_INSERTED, out),
                 Indexing::Secret => self.literal(head, field, NEVER_INSERTED, out),
             }
@@ -103,120 +110,164 @@ impl Encoder {
         }
     }
 
-    /// A field that may be worth an entry.
-    fn repeating(&mut self, head: &Head, field: &Field, hash: Option<u32>, out: &mut Vec<u8>) {
+    /// A field that repeats on the connection where it came.
+    fn repeating(&mut self, head: &Head, field: &Field, hash: u32, out: &mut Vec<u8>) {
+        match self.find(head, field, hash) {
+            Some(at) => integer::encode(ENTRIES + 1 + at, INDEXED.1, INDEXED.0, out),
+            None if differs_per_call(field.name) => self.literal(head, field, NOT_INSERTED, out),
+            None => self.absent(head, field, hash, out),
+        }
+    }
+
+    /// A field of which nothing is known.
+    #[inline(never)]
+    fn unhashed(&mut self, head: &Head, field: &Field, out: &mut Vec<u8>) {
         let value = head.value(field);
-        if hash.is_none()
-            && let Some(index) = static_table::find(field.name, value)
-        {
+        if let Some(index) = static_table::find(field.name, value) {
             return out.push(INDEXED.0 | index.get());
         }
-        if differs_per_call(field.name, value, hash.is_some()) {
+        if differs_per_call(field.name) || is_likely_unique(field.name, value) {
             return self.literal(head, field, NOT_INSERTED, out);
         }
-        let name_text = other_name(head, field);
-        let hash =
-            hash.unwrap_or_else(|| hash::of_field(hash::of_name(field.name, name_text), value));
-        let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
-        let found = index.find(&self.table, hash, |entry| {
-            entry.hash == hash
-                && entry.name == field.name
-                && self.table.name_text(entry) == name_text
-                && self.table.value(entry) == value
-        });
-        if let Some(at) = found {
-            return integer::encode(ENTRIES + 1 + at, INDEXED.1, INDEXED.0, out);
-        }
-        let size = size_of_field(field.name, name_text.len(), value.len());
-        let fits = size <= self.table.bytes_max() / TABLE_SHARE_MAX;
-        if fits && index.seen_before(hash) {
+        let name_hash = hash::of_name(field.name, head.other_name(field));
+        self.repeating(head, field, hash::of_field(name_hash, value), out);
+    }
+
+    #[inline(always)]
+    fn find_fast(&self, head: &Head, field: &Field, hash: u32) -> Option<u32> {
+        self.index.as_ref()?.find_fast(&self.table, head, field, hash)
+    }
+
+    fn find(&self, head: &Head, field: &Field, hash: u32) -> Option<u32> {
+        self.index.as_ref()?.find(&self.table, head, field, hash)
+    }
+
+    /// A field that is not in the table: it is inserted on second sight.
+    fn absent(&mut self, head: &Head, field: &Field, hash: u32, out: &mut Vec<u8>) {
+        if self.fits(field) && self.index().seen_before(hash) {
             self.inserted(head, field, hash, out);
         } else {
             self.literal(head, field, NOT_INSERTED, out);
         }
     }
 
+    fn fits(&self, field: &Field) -> bool {
+        let size = size_of_field(field.name, field.text_len() as usize);
+        size <= self.table.bytes_max() / TABLE_SHARE_MAX
+    }
+
+    fn index(&mut self) -> &mut Index {
+        self.index.get_or_insert_with(|| Box::new(Index::new()))
+    }
+
     /// A literal that both sides insert.
     fn inserted(&mut self, head: &Head, field: &Field, hash: u32, out: &mut Vec<u8>) {
-        let (name_text, value) = (other_name(head, field), head.value(field));
-        let name_hash = hash::of_name(field.name, name_text);
-        let name_index = self.name_index(field.name, name_hash, name_text);
-        write_literal(head, field, INSERTED, name_index, out);
+        // The index counts before the insertion, which may evict the entry (RFC 7541 §4.4).
+        write_literal(head, field, INSERTED, self.name_index(head, field), out);
         let sequence = self.table.next_sequence();
-        let new = NewEntry { name: field.name, name_text, value, hash, legal: Legal::Yes };
+        let Field { name, name_len, .. } = *field;
+        let text = head.field_text(field);
+        let new = NewEntry { name, name_len, text, hash, legal: Legal::Yes };
         if self.table.insert(&new) {
+            let name_hash = hash::of_name(name, head.other_name(field));
             let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
-            index.insert(&self.table, sequence, field.name, name_hash, hash);
+            index.insert(&self.table, sequence, name, name_hash, hash);
         }
     }
 
     /// A literal without an entry for its value. Its name is worth one if it comes again.
+    #[inline(never)]
     fn literal(&mut self, head: &Head, field: &Field, form: (u8, u8), out: &mut Vec<u8>) {
-        let fixed = static_table::name_index(field.name);
-        if fixed > 0 {
-            return write_literal(head, field, form, fixed, out);
+        match self.name_index(head, field) {
+            0 => self.literal_with_name(head, field, form, out),
+            name_index => write_literal(head, field, form, name_index, out),
         }
-        let name_text = other_name(head, field);
-        let name_hash = hash::of_name(field.name, name_text);
-        let name_index = self.name_index(field.name, name_hash, name_text);
-        if name_index == 0 && form == NOT_INSERTED && self.name_deserves_entry(head, field) {
+    }
+
+    /// A literal whose name no table has: the name gets there on second sight, with this value.
+    #[inline(never)]
+    fn literal_with_name(&mut self, head: &Head, field: &Field, form: (u8, u8), out: &mut Vec<u8>) {
+        let name_hash = hash::of_name(field.name, head.other_name(field));
+        // Other numbers than those of fields.
+        let sighting = !name_hash;
+        if form == NOT_INSERTED && self.fits(field) && self.index().seen_before(sighting) {
             let hash = hash::of_field(name_hash, head.value(field));
             return self.inserted(head, field, hash, out);
         }
-        write_literal(head, field, form, name_index, out);
-    }
-
-    /// Whether a name that no table has was seen lately, so that an entry for it will be used.
-    fn name_deserves_entry(&mut self, head: &Head, field: &Field) -> bool {
-        let size =
-            size_of_field(field.name, other_name(head, field).len(), head.value(field).len());
-        let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
-        size <= self.table.bytes_max() / TABLE_SHARE_MAX
-            && index.seen_before(name_sighting(field.name, other_name(head, field)))
+        write_literal_slowly(head, field, form, 0, out);
     }
 
     /// The index of an entry with this name in either table, or zero.
-    #[inline]
-    fn name_index(&self, name: Name, name_hash: u32, text: &[u8]) -> u32 {
-        match static_table::name_index(name) {
-            0 => {
-                let index = self.index.as_ref();
-                let found = index.and_then(|i| i.find_name(&self.table, name, name_hash, text));
+    #[inline(always)]
+    fn name_index(&self, head: &Head, field: &Field) -> u32 {
+        let fixed = static_table::name_index(field.name);
+        match &self.index {
+            Some(index) if fixed == 0 => {
+                let found = match field.name {
+                    Name::Other => self.find_other_name(index, head, field),
+                    known => index.find_known_name(&self.table, known),
+                };
                 found.map_or(0, |at| ENTRIES + 1 + at)
             }
-            fixed => fixed,
+            _ => fixed,
         }
+    }
+
+    fn find_other_name(&self, index: &Index, head: &Head, field: &Field) -> Option<u32> {
+        let text = head.other_name(field);
+        index.find_other_name(&self.table, hash::of_name(Name::Other, text), text)
     }
 }
 
-/// Fields whose values are as good as never the same in the next call.
+/// Names whose values are as good as never the same in the next call.
 #[inline]
-fn differs_per_call(name: Name, value: &[u8], repeats: bool) -> bool {
-    match name {
+fn differs_per_call(name: Name) -> bool {
+    matches!(
+        name,
         Name::GrpcTimeout
-        | Name::Traceparent
-        | Name::Tracestate
-        | Name::XRequestId
-        | Name::ContentLength
-        | Name::GrpcMessage
-        | Name::GrpcStatusDetails => true,
-        Name::Authorization => !repeats,
-        Name::Path => !repeats && value.len() > QUERY_PATH_BYTES_MAX && value.contains(&b'?'),
+            | Name::Traceparent
+            | Name::Tracestate
+            | Name::XRequestId
+            | Name::ContentLength
+            | Name::GrpcMessage
+            | Name::GrpcStatusDetails
+    )
+}
+
+/// Fields that are inserted only if they repeat on the connection where they came.
+#[inline]
+fn is_likely_unique(name: Name, value: &[u8]) -> bool {
+    match name {
+        Name::Authorization => true,
+        Name::Path => value.len() > QUERY_PATH_BYTES_MAX && value.contains(&b'?'),
         _ => false,
     }
 }
 
-/// The text of a name that is not a known one; empty otherwise.
-#[inline]
-fn other_name<'a>(head: &'a Head, field: &Field) -> &'a [u8] {
-    match field.name {
-        Name::Other => head.name(field),
-        _ => &[],
-    }
+/// Writes a literal whose name has this index; zero writes the name too.
+#[inline(always)]
+fn write_literal(head: &Head, field: &Field, form: (u8, u8), name_index: u32, out: &mut Vec<u8>) {
+    let (pattern, mask) = (u32::from(form.0), u32::from(form.1));
+    let block = head.block::<BLOCK_BYTES>(field.value_start);
+    let (Some(block), true) = (block, field.value_len <= BLOCK_BYTES as u32) else {
+        return write_literal_slowly(head, field, form, name_index, out);
+    };
+    // Index and length in two or three bytes, the first lowest.
+    let (header, header_bytes) = match name_index.checked_sub(mask) {
+        None if name_index > 0 => (pattern | name_index | field.value_len << 8, 2),
+        Some(rest @ 0..0x80) => (pattern | mask | rest << 8 | field.value_len << 16, 3),
+        _ => return write_literal_slowly(head, field, form, name_index, out),
+    };
+    // Index and value are written as blocks, and what is too much is cut off again.
+    let end = out.len() + header_bytes;
+    out.extend_from_slice(&header.to_le_bytes());
+    out.truncate(end);
+    out.extend_from_slice(block);
+    out.truncate(end + field.value_len as usize);
 }
 
-#[inline]
-fn write_literal(
+#[inline(never)]
+fn write_literal_slowly(
     head: &Head,
     field: &Field,
     (pattern, mask): (u8, u8),
@@ -230,7 +281,6 @@ fn write_literal(
     write_string(head.value(field), out);
 }
 
-#[inline]
 fn write_string(text: &[u8], out: &mut Vec<u8>) {
     integer::encode(text.len() as u32, LENGTH_MASK, 0, out);
     out.extend_from_slice(text);

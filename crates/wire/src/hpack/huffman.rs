@@ -12,8 +12,6 @@ use super::decoder::DecodeError;
 const WIDTH: u32 = 12;
 /// The longest code.
 const LENGTH_MAX: usize = 30;
-/// The symbol that ends a string, which must never occur in one.
-const EOS: usize = 256;
 
 /// Length in bits of the code of each symbol, the last being EOS.
 #[rustfmt::skip]
@@ -37,11 +35,20 @@ const LENGTHS: [u8; 257] = [
     30,
 ];
 
-/// One step of the wide table.
-///
-/// Bits 0-15: the symbols, the first lowest; 16-21: bits that they take; 24-25: how many they are. No
-/// symbol: the code is longer than the table is wide.
-type Step = u32;
+/// Steps between two loads: 7 bits of offset and four steps leave enough of 63 bits for one byte more.
+const STEPS_PER_LOAD: usize = 4;
+/// Bytes that are written at once.
+const CHUNK: usize = 16;
+
+/// One step of the wide table. A code that is longer than the table is wide makes no progress.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Bits taken.
+    length: u8,
+    /// Symbols given.
+    count: u8,
+    symbols: [u8; 2],
+}
 
 static STEPS: [Step; 1 << WIDTH] = steps();
 static LONG: Canonical = Canonical::new();
@@ -56,86 +63,118 @@ struct Canonical {
     symbols: [u16; 257],
 }
 
-/// Most bytes that `len` encoded bytes decode to: the shortest code has five bits. Includes the slack
-/// that [`decode`] writes beyond the end.
+/// A decoded string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Decoded {
+    pub(super) len: usize,
+    pub(super) bytes: Bytes,
+}
+
+/// What is known about the bytes of a decoded string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bytes {
+    /// All have short codes: printable ASCII, and so legal in a value.
+    Printable,
+    Any,
+}
+
+/// Room that [`decode`] needs for `len` encoded bytes: the shortest code has five bits of eight, and the
+/// last chunk may reach beyond the end.
 pub(super) const fn room_bytes(len: usize) -> usize {
-    len * 8 / 5 + 16
+    len * 2 + CHUNK
 }
 
-/// Decodes a string into the front of `out`, which has [`room_bytes`], and says how long it is.
-pub(super) fn decode(input: &[u8], out: &mut [u8]) -> Result<usize, DecodeError> {
-    let mut bits = Bits { input, word: 0, count: 0 };
-    let mut written = 0;
-    loop {
-        bits.refill();
-        let step = STEPS[(bits.word >> (64 - WIDTH)) as usize];
-        let length = (step >> 16) & 0x3f;
-        if length == 0 || length > bits.count {
-            match bits.long_symbol()? {
-                Some(symbol) => {
-                    *out.get_mut(written).ok_or(DecodeError::Huffman)? = symbol;
-                    written += 1;
-                    continue;
-                }
-                None => return Ok(written),
-            }
+/// Decodes the string that stands in `block` from `start` up to `end` into the front of `out`.
+#[inline(always)]
+pub(super) fn decode(
+    block: &[u8],
+    start: usize,
+    end: usize,
+    out: &mut [u8],
+) -> Result<Decoded, DecodeError> {
+    let (mut bit, mut written, mut bytes) = (start * 8, 0, Bytes::Printable);
+    while bit < end * 8 {
+        let word = load(block, bit / 8, end);
+        let chunk = out.get_mut(written..written + CHUNK).and_then(<[u8]>::first_chunk_mut);
+        let steps = four_steps(word << (bit % 8), chunk.ok_or(DecodeError::Huffman)?);
+        written += steps.written;
+        bit = (bit & !7) + steps.word.trailing_zeros() as usize;
+        if !steps.is_stuck {
+            continue;
         }
-        let pair = out.get_mut(written..written + 2).ok_or(DecodeError::Huffman)?;
-        pair.copy_from_slice(&(step as u16).to_le_bytes());
-        written += (step >> 24) as usize;
-        bits.take(length);
+        // RFC 7541 §5.2: padding is at most seven bits, all ones. Behind the end there are only ones.
+        if bit + 8 > end * 8 && steps.word >> 56 == 0xff {
+            break;
+        }
+        let (length, symbol) = long_symbol(block, bit, end)?;
+        *out.get_mut(written).ok_or(DecodeError::Huffman)? = symbol;
+        bytes = Bytes::Any;
+        written += 1;
+        bit += length;
     }
+    // A code must not reach beyond the end.
+    if bit > end * 8 { Err(DecodeError::Huffman) } else { Ok(Decoded { len: written, bytes }) }
 }
 
-/// The bits still to decode: `count` of them at the left of `word`, further ones in `input`.
-struct Bits<'a> {
-    input: &'a [u8],
+/// What four steps came to.
+struct Steps {
+    /// What is left of the word. Its lowest bit was set before and shows how far it has been shifted.
     word: u64,
-    count: u32,
+    written: usize,
+    /// The last step made no progress.
+    is_stuck: bool,
 }
 
-// === impl Bits ===
-
-impl Bits<'_> {
-    #[inline]
-    fn refill(&mut self) {
-        if self.count >= 32 {
-            return;
-        }
-        if let Some((four, rest)) = self.input.split_first_chunk::<4>() {
-            self.word |= u64::from(u32::from_be_bytes(*four)) << (32 - self.count);
-            self.count += 32;
-            self.input = rest;
-            return;
-        }
-        while let Some((byte, rest)) = self.input.split_first() {
-            self.word |= u64::from(*byte) << (56 - self.count);
-            self.count += 8;
-            self.input = rest;
-        }
+#[inline(always)]
+fn four_steps(mut word: u64, chunk: &mut [u8; CHUNK]) -> Steps {
+    let (mut written, mut length) = (0, 0);
+    for _ in 0..STEPS_PER_LOAD {
+        let step = STEPS[(word >> (64 - WIDTH)) as usize];
+        // `written` is below 7; the mask tells the compiler.
+        chunk[written & 7] = step.symbols[0];
+        chunk[(written & 7) + 1] = step.symbols[1];
+        written += usize::from(step.count);
+        length = step.length;
+        word <<= length & 63;
     }
+    Steps { word, written, is_stuck: length == 0 }
+}
 
-    #[inline]
-    fn take(&mut self, length: u32) {
-        self.word <<= length;
-        self.count -= length;
+/// Eight bytes of the string, with ones for those from `end` on. The lowest bit is always set.
+#[inline(always)]
+fn load(block: &[u8], at: usize, end: usize) -> u64 {
+    match block.get(at..at + 8).and_then(<[u8]>::first_chunk) {
+        Some(eight) if at + 8 <= end => u64::from_be_bytes(*eight) | 1,
+        Some(eight) => u64::from_be_bytes(*eight) | u64::MAX >> (8 * (end - at)),
+        None => load_last(block, at) | u64::MAX >> (8 * (end - at)),
     }
+}
 
-    /// The next symbol by its length, which is long or stands at the end; none if only padding is left.
-    #[cold]
-    fn long_symbol(&mut self) -> Result<Option<u8>, DecodeError> {
-        let code = (self.word >> 32) as u32;
-        // RFC 7541 §5.2: padding is the most significant bits of EOS, which are ones, at most seven.
-        if self.count < 8 && self.input.is_empty() && self.word == !(u64::MAX >> self.count) {
-            return Ok(None);
-        }
-        let (length, symbol) = LONG.symbol(code);
-        if symbol as usize == EOS || length > self.count {
-            return Err(DecodeError::Huffman);
-        }
-        self.take(length);
-        Ok(Some(symbol as u8))
+/// Fewer than eight bytes, filled up with zeros.
+#[inline]
+fn load_last(block: &[u8], at: usize) -> u64 {
+    match block.last_chunk::<8>() {
+        Some(eight) => u64::from_be_bytes(*eight) << (8 * (at + 8 - block.len())),
+        None => load_short(block, at),
     }
+}
+
+#[cold]
+fn load_short(block: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    let rest = block.get(at..).unwrap_or_default();
+    eight.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    u64::from_be_bytes(eight)
+}
+
+/// Length and symbol of a long code.
+#[cold]
+fn long_symbol(block: &[u8], bit: usize, end: usize) -> Result<(usize, u8), DecodeError> {
+    let code = (load(block, bit / 8, end) << (bit % 8) >> 32) as u32;
+    let (length, symbol) = LONG.symbol(code);
+    // RFC 7541 §5.2: the end symbol, 256, is an error inside a string.
+    let symbol = u8::try_from(symbol).map_err(|_| DecodeError::Huffman)?;
+    Ok((length as usize, symbol))
 }
 
 // === impl Canonical ===
@@ -188,7 +227,7 @@ impl Canonical {
 
 const fn steps() -> [Step; 1 << WIDTH] {
     let code = Canonical::new();
-    let mut table = [0; 1 << WIDTH];
+    let mut table = [Step { length: 0, count: 0, symbols: [0; 2] }; 1 << WIDTH];
     let mut index = 0;
     while index < table.len() {
         table[index] = step(&code, (index as u32) << (32 - WIDTH));
@@ -200,11 +239,146 @@ const fn steps() -> [Step; 1 << WIDTH] {
 const fn step(code: &Canonical, bits: u32) -> Step {
     let (first_length, first) = code.symbol(bits);
     if first_length > WIDTH {
-        return 0;
+        return Step { length: 0, count: 0, symbols: [0; 2] };
     }
     let (second_length, second) = code.symbol(bits << first_length);
-    if first_length + second_length > WIDTH {
-        return first as u32 | first_length << 16 | 1 << 24;
+    let length = first_length + second_length;
+    if length > WIDTH {
+        return Step { length: first_length as u8, count: 1, symbols: [first as u8, 0] };
     }
-    first as u32 | (second as u32) << 8 | (first_length + second_length) << 16 | 2 << 24
+    Step { length: length as u8, count: 2, symbols: [first as u8, second as u8] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EOS: usize = 256;
+
+    /// The code of a symbol, made from the lengths in another way than the tables: RFC 7541 gives codes
+    /// of equal length in the order of the symbols, longer ones behind shorter ones.
+    fn code(symbol: usize) -> (u64, u32) {
+        let length = LENGTHS[symbol];
+        let shorter = (0..257).filter(|other| LENGTHS[*other] < length);
+        let equal = (0..symbol).filter(|other| LENGTHS[*other] == length).count() as u64;
+        let code = shorter.map(|other| 1u64 << (length - LENGTHS[other])).sum::<u64>() + equal;
+        (code, u32::from(length))
+    }
+
+    fn encode(symbols: &[usize]) -> Vec<u8> {
+        let mut bits = String::new();
+        for symbol in symbols {
+            let (code, length) = code(*symbol);
+            bits.push_str(&format!("{code:0width$b}", width = length as usize));
+        }
+        while !bits.len().is_multiple_of(8) {
+            bits.push('1');
+        }
+        let byte = |at: usize| u8::from_str_radix(&bits[at..at + 8], 2).unwrap();
+        (0..bits.len()).step_by(8).map(byte).collect()
+    }
+
+    fn decoded(block: &[u8], start: usize, end: usize) -> Result<Vec<u8>, DecodeError> {
+        let mut out = vec![0; room_bytes(end - start)];
+        let decoded = decode(block, start, end, &mut out)?;
+        out.truncate(decoded.len);
+        Ok(out)
+    }
+
+    /// Some codes of RFC 7541 Appendix B, among them the first and the last of several lengths.
+    #[test]
+    fn the_codes_are_those_of_the_rfc() {
+        let table = [
+            (b'0', 0x0, 5),
+            (b't', 0x9, 5),
+            (b' ', 0x14, 6),
+            (b'u', 0x2d, 6),
+            (b':', 0x5c, 7),
+            (b'z', 0x7b, 7),
+            (b'&', 0xf8, 8),
+            (b'Z', 0xfd, 8),
+            (b'!', 0x3f8, 10),
+            (b'?', 0x3fc, 10),
+            (b'\'', 0x7fa, 11),
+            (b'|', 0x7fc, 11),
+            (b'#', 0xffa, 12),
+            (b'>', 0xffb, 12),
+            (0, 0x1ff8, 13),
+            (b'~', 0x1ffd, 13),
+            (b'^', 0x3ffc, 14),
+            (b'{', 0x7ffe, 15),
+            (b'\\', 0x7fff0, 19),
+            (0xd0, 0x7fff2, 19),
+            (128, 0xfffe6, 20),
+            (224, 0xfffec, 20),
+            (153, 0x1fffdc, 21),
+            (129, 0x3fffd2, 22),
+            (1, 0x7fffd8, 23),
+            (9, 0xffffea, 24),
+            (199, 0x1ffffec, 25),
+            (255, 0x3ffffee, 26),
+            (203, 0x7ffffde, 27),
+            (249, 0xffffffe, 28),
+            (2, 0xfffffe2, 28),
+            (10, 0x3ffffffc, 30),
+            (22, 0x3ffffffe, 30),
+        ];
+        for (symbol, bits, length) in table {
+            assert_eq!(code(usize::from(symbol)), (bits, length), "symbol {symbol}");
+        }
+        assert_eq!(code(EOS), (0x3fff_ffff, 30));
+    }
+
+    #[test]
+    fn every_symbol_is_decoded_alone_and_before_and_behind_every_other() {
+        for first in 0..256 {
+            assert_eq!(decoded_symbols(&[first]), [first]);
+            for second in 0..256 {
+                assert_eq!(decoded_symbols(&[first, second]), [first, second]);
+            }
+        }
+    }
+
+    fn decoded_symbols(symbols: &[usize]) -> Vec<usize> {
+        let block = encode(symbols);
+        let bytes = decoded(&block, 0, block.len()).unwrap();
+        bytes.into_iter().map(usize::from).collect()
+    }
+
+    #[test]
+    fn a_string_is_decoded_wherever_it_stands_in_the_block() {
+        let text: Vec<usize> =
+            b"/a/0123456789-Zz?~\\{}\xff\x01end".iter().map(|b| *b as usize).collect();
+        for len in 0..text.len() {
+            let coded = encode(&text[..len]);
+            for (before, behind) in (0..10).flat_map(|before| (0..10).map(move |n| (before, n))) {
+                let block = [vec![0x1f; before], coded.clone(), vec![0; behind]].concat();
+                let string = decoded(&block, before, before + coded.len()).unwrap();
+                let expected: Vec<u8> = text[..len].iter().map(|symbol| *symbol as u8).collect();
+                assert_eq!(string, expected);
+            }
+        }
+    }
+
+    /// What is not said to be printable is checked byte by byte.
+    #[test]
+    fn bytes_that_are_illegal_in_a_value_are_never_called_printable() {
+        for symbol in (0..=255u8).filter(|byte| !crate::syntax::is_value_byte(*byte)) {
+            let block = encode(&[usize::from(b'a'), usize::from(symbol), usize::from(b'b')]);
+            let decoded = decode(&block, 0, block.len(), &mut [0; 64]).unwrap();
+            assert_eq!(decoded, Decoded { len: 3, bytes: Bytes::Any });
+        }
+        for step in STEPS {
+            let symbols = &step.symbols[..usize::from(step.count)];
+            assert!(symbols.iter().all(|byte| (b' '..=b'~').contains(byte)));
+        }
+    }
+
+    #[test]
+    fn room_is_enough_for_the_longest_text() {
+        for len in 0..100 {
+            let block = encode(&vec![usize::from(b'0'); len * 8 / 5]);
+            assert_eq!(decoded(&block, 0, block.len()).map(|text| text.len()), Ok(len * 8 / 5));
+        }
+    }
 }

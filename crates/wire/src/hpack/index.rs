@@ -4,9 +4,8 @@
 //! entries, of which some may be evicted, so every hit is compared byte by byte. A hint that is lost costs
 //! some compression. Every search ends after a fixed number of places, however the hashes collide.
 
-use super::hash;
 use super::table::{Entry, Table};
-use crate::Name;
+use crate::{Field, Head, Name};
 
 /// Places for entries; twice as many as a table of 4,096 bytes can hold.
 const SLOTS: usize = 256;
@@ -33,32 +32,47 @@ impl Index {
         Self { fields: [0; SLOTS], names: [0; KNOWN_NAMES + OTHER_NAMES], seen: [0; SEEN] }
     }
 
-    /// The index in the table of the field with this hash and content.
-    #[inline]
-    pub(super) fn find(
+    /// The index in the table of this field, if it stands at its first place, as almost all do.
+    #[inline(always)]
+    pub(super) fn find_fast(
         &self,
         table: &Table,
+        head: &Head,
+        field: &Field,
         hash: u32,
-        is_it: impl Fn(&Entry) -> bool,
     ) -> Option<u32> {
+        let (index, entry) = table.by_sequence(self.fields[slot(hash, 0)])?;
+        if !describes(field, hash, entry) {
+            return None;
+        }
+        // A short text that came from a table is filled up with zeros on both sides.
+        let blocks = (table.block(entry), head.block(field.text_start()));
+        let same = matches!(blocks, (Some(have), Some(wanted)) if have == wanted)
+            || table.text(entry) == head.field_text(field);
+        same.then_some(index)
+    }
+
+    /// The index in the table of this field.
+    pub(super) fn find(&self, table: &Table, head: &Head, field: &Field, hash: u32) -> Option<u32> {
+        let text = head.field_text(field);
         (0..PROBES).find_map(|probe| {
-            let index = table.index_of(self.fields[slot(hash, probe)])?;
-            table.get(index).is_some_and(&is_it).then_some(index)
+            let (index, entry) = table.by_sequence(self.fields[slot(hash, probe)])?;
+            (describes(field, hash, entry) && table.text(entry) == text).then_some(index)
         })
     }
 
-    /// The index in the table of an entry with this name.
+    /// The index in the table of an entry with this name, which is a known one.
     #[inline]
-    pub(super) fn find_name(
-        &self,
-        table: &Table,
-        name: Name,
-        name_hash: u32,
-        text: &[u8],
-    ) -> Option<u32> {
-        let index = table.index_of(self.names[name_slot(name, name_hash)])?;
-        let entry = table.get(index)?;
-        (entry.name == name && table.name_text(entry) == text).then_some(index)
+    pub(super) fn find_known_name(&self, table: &Table, name: Name) -> Option<u32> {
+        let (index, entry) = table.by_sequence(self.names[name_slot(name, 0)])?;
+        (entry.name == name).then_some(index)
+    }
+
+    /// The index in the table of an entry with this name, which is not a known one.
+    #[inline]
+    pub(super) fn find_other_name(&self, table: &Table, hash: u32, text: &[u8]) -> Option<u32> {
+        let (index, entry) = table.by_sequence(self.names[name_slot(Name::Other, hash)])?;
+        (entry.name == Name::Other && table.name_text(entry) == text).then_some(index)
     }
 
     /// Takes note of the entry that was just inserted under this number.
@@ -72,7 +86,7 @@ impl Index {
     ) {
         let free = (0..PROBES).find(|probe| {
             let held = self.fields[slot(hash, *probe)];
-            held == sequence || table.index_of(held).is_none()
+            held == sequence || table.by_sequence(held).is_none()
         });
         self.fields[slot(hash, free.unwrap_or(0))] = sequence;
         self.names[name_slot(name, name_hash)] = sequence;
@@ -85,18 +99,24 @@ impl Index {
     }
 }
 
+/// Whether an entry is this field, as far as can be told without the text.
+#[inline]
+fn describes(field: &Field, hash: u32, entry: &Entry) -> bool {
+    entry.hash == hash
+        && entry.name == field.name
+        && entry.name_len == field.name_len
+        && entry.text_len == field.text_len()
+}
+
+#[inline]
 fn slot(hash: u32, probe: usize) -> usize {
     ((hash >> 16) as usize + probe) % SLOTS
 }
 
+#[inline]
 fn name_slot(name: Name, name_hash: u32) -> usize {
     match name {
         Name::Other => KNOWN_NAMES + (name_hash >> 16) as usize % OTHER_NAMES,
         known => known as usize,
     }
-}
-
-/// The hash of a name as a hint that it was seen, apart from those of fields.
-pub(super) fn name_sighting(name: Name, text: &[u8]) -> u32 {
-    !hash::of_name(name, text)
 }

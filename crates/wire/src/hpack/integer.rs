@@ -3,26 +3,37 @@
 use super::decoder::DecodeError;
 
 /// Continuation bytes that we read at most: 28 bits, far above any length or index that we accept.
-const CONTINUATION_BYTES_MAX: u32 = 4;
+const CONTINUATION_BYTES_MAX: usize = 4;
 
-/// The value whose first byte is `first`, of which the bits of `mask` belong to it. Takes further bytes
-/// from `input`.
+/// The integer whose first byte is `first`, of which the bits of `mask` belong to it, and which goes on
+/// at `at` in the block if these are all ones. Also gives where it ends.
 #[inline]
-pub(super) fn decode(first: u8, mask: u8, input: &mut &[u8]) -> Result<u32, DecodeError> {
+pub(super) fn decode(
+    first: u8,
+    mask: u8,
+    block: &[u8],
+    at: usize,
+) -> Result<(u32, usize), DecodeError> {
     let prefix = first & mask;
-    if prefix < mask { Ok(u32::from(prefix)) } else { continued(mask, input) }
+    if prefix < mask {
+        return Ok((u32::from(prefix), at));
+    }
+    match block.get(at) {
+        // Most indexes and lengths end with the second byte.
+        Some(byte) if *byte < 0x80 => Ok((u32::from(mask) + u32::from(*byte), at + 1)),
+        _ => continued(mask, block, at),
+    }
 }
 
 #[cold]
-fn continued(mask: u8, input: &mut &[u8]) -> Result<u32, DecodeError> {
+fn continued(mask: u8, block: &[u8], at: usize) -> Result<(u32, usize), DecodeError> {
     let mut value = u32::from(mask);
     for position in 0..CONTINUATION_BYTES_MAX {
-        let (byte, rest) = input.split_first().ok_or(DecodeError::Truncated)?;
-        *input = rest;
+        let byte = block.get(at + position).ok_or(DecodeError::Truncated)?;
         // Cannot overflow: 28 bits and a mask of at most seven.
         value += u32::from(byte & 0x7f) << (7 * position);
         if byte & 0x80 == 0 {
-            return Ok(value);
+            return Ok((value, at + position + 1));
         }
     }
     Err(DecodeError::IntegerTooLarge)
@@ -31,8 +42,11 @@ fn continued(mask: u8, input: &mut &[u8]) -> Result<u32, DecodeError> {
 /// Appends `value` with the bits of `pattern` in its first byte.
 #[inline]
 pub(super) fn encode(value: u32, mask: u8, pattern: u8, out: &mut Vec<u8>) {
-    if value < u32::from(mask) {
+    let mask_value = u32::from(mask);
+    if value < mask_value {
         out.push(pattern | value as u8);
+    } else if value < mask_value + 0x80 {
+        out.extend_from_slice(&[pattern | mask, (value - mask_value) as u8]);
     } else {
         encode_continued(value, mask, pattern, out);
     }
@@ -54,9 +68,8 @@ mod tests {
     use super::*;
 
     fn decoded(bytes: &[u8], mask: u8) -> Result<(u32, usize), DecodeError> {
-        let (first, mut rest) = bytes.split_first().unwrap();
-        let value = decode(*first, mask, &mut rest)?;
-        Ok((value, rest.len()))
+        let (value, end) = decode(bytes[0], mask, bytes, 1)?;
+        Ok((value, bytes.len() - end))
     }
 
     /// RFC 7541 C.1.

@@ -3,6 +3,7 @@
 //! The known names stand in the order of the table, so that an index is a name and a name an index
 //! without searching.
 
+use super::FIELD_OVERHEAD_BYTES;
 use crate::Name;
 
 /// An entry of the static table in full. Only the decoder makes one.
@@ -13,7 +14,7 @@ pub struct StaticIndex(u8);
 pub(super) const ENTRIES: u32 = 61;
 
 /// Values of the entries that have one: those of the pseudo fields, and one more.
-static VALUES: [&[u8]; 17] = [
+const VALUES: [&[u8]; 17] = [
     b"",
     b"",
     b"GET",
@@ -52,21 +53,42 @@ const PSEUDO: [Name; 15] = [
     Name::Status,
 ];
 
-/// Names by index; entry 0 does not exist.
-static NAMES: [Name; ENTRIES as usize + 1] = names();
+/// An entry, with its value in a fixed room so that it is copied without asking for its length.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StaticEntry {
+    pub(super) name: Name,
+    /// RFC 7541 §4.1.
+    pub(super) size: u32,
+    pub(super) value_len: u8,
+    pub(super) value: [u8; VALUE_BYTES],
+}
+
+/// Room for a value.
+pub(super) const VALUE_BYTES: usize = 16;
+
+/// The entries by index; entry 0 does not exist.
+static TABLE: [StaticEntry; ENTRIES as usize + 1] = table();
 
 /// Indexes by name; zero for a name that the table does not have.
 static INDEXES: [u8; Name::KNOWN.len() + 1] = indexes();
 
-const fn names() -> [Name; ENTRIES as usize + 1] {
-    let mut table = [Name::Other; ENTRIES as usize + 1];
+const fn table() -> [StaticEntry; ENTRIES as usize + 1] {
+    let none = StaticEntry { name: Name::Other, size: 0, value_len: 0, value: [0; VALUE_BYTES] };
+    let mut table = [none; ENTRIES as usize + 1];
     let mut at = 1;
     while at < table.len() {
-        table[at] = if at < PSEUDO.len() {
+        table[at].name = if at < PSEUDO.len() {
             PSEUDO[at]
         } else {
             Name::KNOWN[at - PSEUDO.len() + Name::AcceptCharset as usize]
         };
+        if at < VALUES.len() {
+            table[at].value_len = VALUES[at].len() as u8;
+            let (front, _) = table[at].value.split_at_mut(VALUES[at].len());
+            front.copy_from_slice(VALUES[at]);
+        }
+        let text_len = table[at].name.as_str().len() as u32 + table[at].value_len as u32;
+        table[at].size = text_len + FIELD_OVERHEAD_BYTES;
         at += 1;
     }
     table
@@ -77,18 +99,18 @@ const fn indexes() -> [u8; Name::KNOWN.len() + 1] {
     let mut at = ENTRIES as usize;
     // Downwards, so that the first entry of a name wins.
     while at > 0 {
-        table[NAMES[at] as usize] = at as u8;
+        table[TABLE[at].name as usize] = at as u8;
         at -= 1;
     }
     table
 }
 
-/// The name of an entry, counted from 1.
+/// The entry with this index, counted from 1.
 #[inline]
-pub(super) fn name(index: u32) -> Option<Name> {
+pub(super) fn get(index: u32) -> Option<&'static StaticEntry> {
     match index {
         0 => None,
-        _ => NAMES.get(index as usize).copied(),
+        _ => TABLE.get(index as usize),
     }
 }
 
@@ -96,12 +118,6 @@ pub(super) fn name(index: u32) -> Option<Name> {
 #[inline]
 pub(super) fn name_index(name: Name) -> u32 {
     u32::from(INDEXES[name as usize])
-}
-
-/// The value of an entry, counted from 1.
-#[inline]
-pub(super) fn value(index: u32) -> &'static [u8] {
-    VALUES.get(index as usize).copied().unwrap_or_default()
 }
 
 /// The entry with this name and value.
@@ -160,11 +176,11 @@ mod tests {
             (58, "user-agent"),
             (61, "www-authenticate"),
         ] {
-            assert_eq!(name(index).map(Name::as_str), Some(text));
+            assert_eq!(get(index).map(|entry| entry.name.as_str()), Some(text));
         }
-        assert_eq!((name(0), name(62)), (None, None));
+        assert!(get(0).is_none() && get(62).is_none());
         for index in 1..=ENTRIES {
-            let name = name(index).unwrap();
+            let name = get(index).unwrap().name;
             assert!(name_index(name) <= index && name_index(name) > 0);
         }
         assert_eq!(name_index(Name::Protocol), 0);
@@ -176,8 +192,10 @@ mod tests {
     #[test]
     fn fields_are_found_by_name_and_value() {
         for index in 1..=ENTRIES {
-            let found = find(name(index).unwrap(), value(index)).map(StaticIndex::get);
-            let expected = (!value(index).is_empty()).then_some(index as u8);
+            let entry = get(index).unwrap();
+            let value = &entry.value[..usize::from(entry.value_len)];
+            let found = find(entry.name, value).map(StaticIndex::get);
+            let expected = (!value.is_empty()).then_some(index as u8);
             assert_eq!(found, expected, "entry {index}");
         }
         assert_eq!(find(Name::Status, b"201"), None);

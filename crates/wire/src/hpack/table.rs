@@ -12,17 +12,27 @@ use crate::Name;
 const ENTRIES_MIN: usize = 16;
 const ARENA_BYTES_MIN: usize = 512;
 
+/// Text up to this length is copied and compared as one block of this size. In a table it is filled up
+/// with zeros, so that equal texts are equal blocks.
+pub(super) const BLOCK_BYTES: usize = 32;
+
 /// A field of the table. Its text is read through the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) name: Name,
-    pub(super) legal: Legal,
     /// Zero until somebody asked.
     pub(super) hash: u32,
     start: u32,
+    /// RFC 7541 §4.1.
+    pub(super) size: u32,
     /// Zero for a known name, whose text is not kept.
     pub(super) name_len: u32,
-    pub(super) value_len: u32,
+    /// Length of name and value, one behind the other.
+    pub(super) text_len: u32,
+    pub(super) name: Name,
+    pub(super) legal: Legal,
+    /// Nothing is left to find out about the entry: it is legal, its hash is known, and it is no cookie
+    /// crumb, which is counted in its own way.
+    pub(super) plain: bool,
 }
 
 /// Whether the bytes of an entry may stand in a field, found out once.
@@ -39,9 +49,10 @@ pub(super) enum Legal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NewEntry<'a> {
     pub(super) name: Name,
-    /// For [`Name::Other`] only.
-    pub(super) name_text: &'a [u8],
-    pub(super) value: &'a [u8],
+    /// Zero for a known name.
+    pub(super) name_len: u32,
+    /// Name (for [`Name::Other`]) and value, one behind the other.
+    pub(super) text: &'a [u8],
     /// Zero if not known.
     pub(super) hash: u32,
     pub(super) legal: Legal,
@@ -97,18 +108,19 @@ impl Table {
     /// The entry with this index, the newest being 0.
     #[inline]
     pub(super) fn get(&self, index: u32) -> Option<&Entry> {
+        if index < self.live { self.ring.get(self.slot(index)) } else { None }
+    }
+
+    /// The live entry whose sequence number ends in these bits, and its index.
+    #[inline]
+    pub(super) fn by_sequence(&self, sequence: u16) -> Option<(u32, &Entry)> {
+        let index = u32::from((self.next as u16).wrapping_sub(1).wrapping_sub(sequence));
         if index >= self.live {
             return None;
         }
-        let slot = self.next.wrapping_sub(1).wrapping_sub(index) as usize;
-        self.ring.get(slot & self.ring.len().wrapping_sub(1))
-    }
-
-    /// The index of the entry whose sequence number ends in these bits, if there is a live one.
-    #[inline]
-    pub(super) fn index_of(&self, sequence: u16) -> Option<u32> {
-        let index = u32::from((self.next as u16).wrapping_sub(1).wrapping_sub(sequence));
-        (index < self.live).then_some(index)
+        // No table of an encoder has as many entries as there are such numbers.
+        let entry = self.ring.get(usize::from(sequence) & self.ring.len().wrapping_sub(1))?;
+        Some((index, entry))
     }
 
     /// The sequence number that the next entry gets.
@@ -120,8 +132,17 @@ impl Table {
     #[inline]
     pub(super) fn text(&self, entry: &Entry) -> &[u8] {
         let start = entry.start as usize;
-        let end = start + (entry.name_len + entry.value_len) as usize;
-        self.arena.get(start..end).unwrap_or_default()
+        self.arena.get(start..start + entry.text_len as usize).unwrap_or_default()
+    }
+
+    /// The text, filled up to a block with zeros; none if it is longer.
+    #[inline]
+    pub(super) fn block(&self, entry: &Entry) -> Option<&[u8; BLOCK_BYTES]> {
+        if entry.text_len > BLOCK_BYTES as u32 {
+            return None;
+        }
+        let start = entry.start as usize;
+        self.arena.get(start..start + BLOCK_BYTES)?.first_chunk()
     }
 
     pub(super) fn name_text(&self, entry: &Entry) -> &[u8] {
@@ -132,36 +153,46 @@ impl Table {
         self.text(entry).get(entry.name_len as usize..).unwrap_or_default()
     }
 
-    /// The hash of the entry with this index, computed when first asked for: many are never.
-    #[inline]
-    pub(super) fn hash(&mut self, index: u32) -> u32 {
-        match self.get(index) {
-            Some(entry) if entry.hash == 0 => self.compute_hash(index),
-            Some(entry) => entry.hash,
-            None => 0,
+    /// Finds out what is not known yet about the entry with this index: many are never referred to.
+    #[cold]
+    pub(super) fn complete(&mut self, index: u32) -> Option<Entry> {
+        let mut entry = *self.get(index)?;
+        if entry.hash != 0 {
+            return Some(entry);
         }
+        let name_hash = hash::of_name(entry.name, self.name_text(&entry));
+        entry.hash = hash::of_field(name_hash, self.value(&entry));
+        entry.plain = entry.legal == Legal::Yes && entry.name != Name::Cookie;
+        let slot = self.slot(index);
+        self.ring[slot] = entry;
+        Some(entry)
     }
 
     /// Inserts a field; whether it stayed. RFC 7541 §4.4: one larger than the table empties it.
     pub(super) fn insert(&mut self, new: &NewEntry<'_>) -> bool {
-        let size = size_of_field(new.name, new.name_text.len(), new.value.len());
+        let size = size_of_field(new.name, new.text.len());
         if size > self.bytes_max {
             self.evict_to(0);
             return false;
         }
         self.evict_to(self.bytes_max - size);
-        let start = self.append(new.name_text, new.value);
+        if self.arena.len() < 2 * (self.bytes + size) as usize {
+            self.grow_arena(size);
+        }
         if self.live as usize == self.ring.len() {
             self.grow_ring();
         }
+        let start = self.append(new.text);
         let slot = self.next as usize & (self.ring.len() - 1);
         self.ring[slot] = Entry {
-            name: new.name,
-            legal: new.legal,
             hash: new.hash,
             start: start as u32,
-            name_len: new.name_text.len() as u32,
-            value_len: new.value.len() as u32,
+            size,
+            name_len: new.name_len,
+            text_len: new.text.len() as u32,
+            name: new.name,
+            legal: new.legal,
+            plain: false,
         };
         self.next = self.next.wrapping_add(1);
         self.live += 1;
@@ -172,38 +203,34 @@ impl Table {
     fn evict_to(&mut self, bytes: u32) {
         while self.bytes > bytes {
             let Some(oldest) = self.get(self.live.wrapping_sub(1)) else { return };
-            self.bytes -= oldest.size();
+            self.bytes -= oldest.size;
             self.live -= 1;
         }
     }
 
-    /// Appends text to the arena. What lives was written last, is not longer than half of the arena with
-    /// the new text included, and so cannot be reached when writing begins at the front again.
-    fn append(&mut self, name: &[u8], value: &[u8]) -> usize {
-        let len = name.len() + value.len();
-        if self.arena.len() < 2 * (self.bytes as usize + len) {
-            self.grow_arena(len);
-        }
+    /// Appends text to the arena, filled up to a block. A text so filled is not longer than the size that
+    /// its entry counts. What lives was written last, is not longer than half of the arena with the new
+    /// text included, and so cannot be reached when writing begins at the front again.
+    fn append(&mut self, text: &[u8]) -> usize {
+        let len = text.len().max(BLOCK_BYTES);
         if self.arena.len() - self.write < len {
             self.write = 0;
         }
         let start = self.write;
-        let (to_name, rest) = self.arena[start..].split_at_mut(name.len());
-        to_name.copy_from_slice(name);
-        rest[..value.len()].copy_from_slice(value);
+        let room = &mut self.arena[start..start + len];
+        if text.len() < BLOCK_BYTES {
+            room.fill(0);
+        }
+        room[..text.len()].copy_from_slice(text);
         self.write = start + len;
         start
     }
 
-    #[cold]
-    fn compute_hash(&mut self, index: u32) -> u32 {
-        let Some(entry) = self.get(index).copied() else { return 0 };
-        let name_hash = hash::of_name(entry.name, self.name_text(&entry));
-        let hash = hash::of_field(name_hash, self.value(&entry));
-        let slot = self.next.wrapping_sub(1).wrapping_sub(index) as usize;
-        let mask = self.ring.len() - 1;
-        self.ring[slot & mask].hash = hash;
-        hash
+    /// Where in the ring the live entry with this index stands.
+    #[inline]
+    fn slot(&self, index: u32) -> usize {
+        let sequence = self.next.wrapping_sub(1).wrapping_sub(index);
+        sequence as usize & self.ring.len().wrapping_sub(1)
     }
 
     #[cold]
@@ -219,40 +246,50 @@ impl Table {
     }
 
     #[cold]
-    fn grow_arena(&mut self, len: usize) {
-        let needed = 2 * (self.bytes as usize + len).next_power_of_two();
-        let mut arena = vec![0; needed.max(ARENA_BYTES_MIN)];
-        let mut write = 0;
-        let mask = self.ring.len().wrapping_sub(1);
+    fn grow_arena(&mut self, size: u32) {
+        let needed = 2 * (self.bytes + size).next_power_of_two() as usize;
+        let arena = std::mem::replace(&mut self.arena, vec![0; needed.max(ARENA_BYTES_MIN)]);
+        self.write = 0;
         for index in (0..self.live).rev() {
-            let slot = self.next.wrapping_sub(1).wrapping_sub(index) as usize & mask;
-            let Some(entry) = self.ring.get(slot).copied() else { continue };
-            let text = self.text(&entry);
-            let len = text.len();
-            arena[write..write + len].copy_from_slice(text);
-            self.ring[slot].start = write as u32;
-            write += len;
+            let slot = self.slot(index);
+            let Entry { start, text_len, .. } = self.ring[slot];
+            let text = arena.get(start as usize..(start + text_len) as usize).unwrap_or_default();
+            self.ring[slot].start = self.append(text) as u32;
         }
-        self.arena = arena;
-        self.write = write;
+    }
+}
+
+// === impl Legal ===
+
+impl Legal {
+    #[inline]
+    pub(super) fn new(name_legal: bool, value_legal: bool) -> Self {
+        match (name_legal, value_legal) {
+            (true, true) => Self::Yes,
+            (true, false) => Self::NameOnly,
+            (false, _) => Self::No,
+        }
     }
 }
 
 // === impl Entry ===
 
 impl Entry {
-    const EMPTY: Self =
-        Self { name: Name::Other, legal: Legal::No, hash: 0, start: 0, name_len: 0, value_len: 0 };
-
-    /// RFC 7541 §4.1.
-    #[inline]
-    pub(super) fn size(&self) -> u32 {
-        size_of_field(self.name, self.name_len as usize, self.value_len as usize)
-    }
+    const EMPTY: Self = Self {
+        hash: 0,
+        start: 0,
+        size: 0,
+        name_len: 0,
+        text_len: 0,
+        name: Name::Other,
+        legal: Legal::No,
+        plain: false,
+    };
 }
 
-/// The size of a field; `name_len` counts for [`Name::Other`].
+/// The size of a field with this name; `text_len` counts the value, and the name if it is
+/// [`Name::Other`].
 #[inline]
-pub(super) fn size_of_field(name: Name, name_len: usize, value_len: usize) -> u32 {
-    (name.as_str().len() + name_len + value_len) as u32 + FIELD_OVERHEAD_BYTES
+pub(super) fn size_of_field(name: Name, text_len: usize) -> u32 {
+    name.len() + text_len as u32 + FIELD_OVERHEAD_BYTES
 }

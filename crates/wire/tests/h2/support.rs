@@ -7,6 +7,7 @@ use narrows_wire::h2::{
     Config, Connection, ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Role,
     StreamKey,
 };
+use narrows_wire::hpack::Encoder;
 use narrows_wire::{Head, Indexing, Time};
 
 /// An event with everything that it borrowed.
@@ -65,6 +66,29 @@ pub(crate) struct Endpoint {
     pub(crate) connection: Connection,
     head: Head,
 }
+
+/// One of our connections, and a peer that writes whatever frames the test wants.
+pub(crate) struct Raw {
+    pub(crate) ours: Endpoint,
+    pub(crate) now: Time,
+    encoder: Encoder,
+}
+
+/// The types of frames (RFC 9113 §6).
+pub(crate) mod kind {
+    pub(crate) const DATA: u8 = 0;
+    pub(crate) const HEADERS: u8 = 1;
+    pub(crate) const PRIORITY: u8 = 2;
+    pub(crate) const RST_STREAM: u8 = 3;
+    pub(crate) const SETTINGS: u8 = 4;
+    pub(crate) const PING: u8 = 6;
+    pub(crate) const GOAWAY: u8 = 7;
+    pub(crate) const WINDOW_UPDATE: u8 = 8;
+    pub(crate) const CONTINUATION: u8 = 9;
+}
+
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// A client and a server, and a clock that moves only by hand.
 pub(crate) struct Pair {
@@ -197,5 +221,93 @@ impl Pair {
 
     pub(crate) fn open(&mut self, tag: u64, head: &Head, end: End) -> StreamKey {
         self.client.connection.open(self.now, tag, head, end).expect("the server takes a stream")
+    }
+}
+
+// === impl Raw ===
+
+impl Raw {
+    /// A server whose client has sent preface and SETTINGS.
+    pub(crate) fn client(config: Config) -> Self {
+        let mut raw = Self::new(Role::Server, config);
+        let seen = raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        assert!(seen.is_empty(), "{seen:?}");
+        raw.greet()
+    }
+
+    /// A client whose server has sent SETTINGS.
+    pub(crate) fn server(config: Config) -> Self {
+        Self::new(Role::Client, config).greet()
+    }
+
+    fn new(role: Role, config: Config) -> Self {
+        let now = Time::ZERO + Duration::from_secs(1);
+        Self { ours: Endpoint::new(role, config, now), now, encoder: Encoder::new() }
+    }
+
+    fn greet(mut self) -> Self {
+        let greeting = [frame(kind::SETTINGS, 0, 0, &[]), frame(kind::SETTINGS, 1, 0, &[])];
+        assert_eq!(self.send(&greeting.concat()), [Seen::PeerSettings]);
+        self.ours.take_output();
+        self
+    }
+
+    /// Passes in these bytes; the events. What is written in answer stays in the output.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> Vec<Seen> {
+        self.ours.receive(self.now, bytes)
+    }
+
+    /// A HEADERS frame with END_HEADERS.
+    pub(crate) fn headers(&mut self, stream: u32, head: &Head, end: End) -> Vec<u8> {
+        let mut block = Vec::new();
+        self.encoder.encode(head, &mut block);
+        let end = if end == End::Stream { END_STREAM } else { 0 };
+        frame(kind::HEADERS, END_HEADERS | end, stream, &block)
+    }
+
+    /// Opens a stream with a unary request; its key.
+    pub(crate) fn request(&mut self, stream: u32, end: End) -> StreamKey {
+        let bytes = self.headers(stream, &request(), end);
+        match &self.send(&bytes)[..] {
+            [Seen::Head { stream, .. }] => *stream,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The frames written in answer: type, flags, stream, payload.
+    pub(crate) fn frames(&mut self) -> Vec<(u8, u8, u32, Vec<u8>)> {
+        let bytes = self.ours.take_output();
+        let mut frames = Vec::new();
+        let mut rest = &bytes[..];
+        while let [l0, l1, l2, kind, flags, s0, s1, s2, s3, after @ ..] = rest {
+            let len = u32::from_be_bytes([0, *l0, *l1, *l2]) as usize;
+            let stream = u32::from_be_bytes([*s0, *s1, *s2, *s3]);
+            frames.push((*kind, *flags, stream, after[..len].to_vec()));
+            rest = &after[len..];
+        }
+        assert!(rest.is_empty(), "whole frames only");
+        frames
+    }
+}
+
+/// A frame, right or wrong.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut out = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+    out.extend_from_slice(&[kind, flags]);
+    out.extend_from_slice(&stream.to_be_bytes());
+    out.extend_from_slice(payload);
+    out
+}
+
+/// A frame whose payload is one number.
+pub(crate) fn number(kind: u8, stream: u32, value: u32) -> Vec<u8> {
+    frame(kind, 0, stream, &value.to_be_bytes())
+}
+
+/// The reason of the end of the connection, if it ended.
+pub(crate) fn closed(seen: &[Seen]) -> Option<Reason> {
+    match seen.last() {
+        Some(Seen::Closed(error)) => Some(error.reason),
+        _ => None,
     }
 }

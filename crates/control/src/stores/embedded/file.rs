@@ -31,8 +31,8 @@ const TARGETS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("targets
 const EXPIRY: TableDefinition<'_, (u64, &[u8]), ()> = TableDefinition::new("expiry");
 /// Pages that the database keeps in memory. Small: the table holds what workers read.
 const PAGE_CACHE_BYTES: usize = 32 << 20;
-/// Entries given to the table at once while loading.
-const LOAD_BATCH: usize = 8192;
+/// Entries given to the table at once while loading. Many, since each shard that gets one is built anew.
+const LOAD_BATCH: usize = 1 << 18;
 /// Distinct targets of which one copy is shared while loading; more are stored one by one.
 const SHARED_TARGETS_MAX: usize = 65_536;
 
@@ -99,7 +99,7 @@ impl File {
         let read = database.begin_read().map_err(|e| damaged(e.to_string()))?;
         let targets = read.open_table(TARGETS).map_err(|e| damaged(e.to_string()))?;
         let (mut shared, wall, now) = (Shared::default(), wall_seconds(), clock::now());
-        let mut batch = Vec::with_capacity(LOAD_BATCH);
+        let mut batch = Vec::new();
         for row in targets.iter().map_err(|e| damaged(e.to_string()))? {
             let (key, value) = row.map_err(|e| damaged(e.to_string()))?;
             let entry = Value::read(value.value())

@@ -1,0 +1,109 @@
+//! From the configuration as it is written to the snapshot that the data plane uses.
+//!
+//! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes out at
+//! once, each with its place. Certificates are read here, so each reload reads them again; counters and
+//! the keys of session tickets are carried over from the [`Previous`] snapshot by name, so a reload resets
+//! nothing. Invariant: stores are opened last, when nothing else is wrong, so that a bad configuration
+//! leaves no trace. See `config.rs` for loading, `explain.rs` for asking a snapshot what it would do.
+
+mod explain;
+mod http2;
+mod listeners;
+mod previous;
+mod report;
+mod routes;
+mod stores;
+mod tls;
+mod upstreams;
+
+use std::time::Duration;
+
+use narrows_gateway::snapshot::{AccessLog, Snapshot};
+
+pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
+pub use previous::Previous;
+pub use stores::{DryStores, OpenStoreError, Stores};
+
+use crate::config::{Config, Fault, Loaded};
+use report::Report;
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What workers use.
+    pub snapshot: Snapshot,
+    /// What somebody should look at, also from loading.
+    pub warnings: Vec<Fault>,
+    /// What the next compilation carries over.
+    pub next: Previous,
+}
+
+/// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// Compiles a configuration, or tells everything that is wrong with it; warnings are among the faults.
+pub fn compile(
+    loaded: &Loaded,
+    previous: &Previous,
+    stores: &mut dyn Stores,
+) -> Result<Compiled, Vec<Fault>> {
+    let config = &loaded.config;
+    let mut report = Report::new(loaded);
+    let mut next = Previous::new(previous.workers());
+    workers(config, previous, &mut report);
+    let listeners = listeners::compile(config, previous, &mut next, &mut report);
+    stores::check(config, &mut report);
+    let plans = upstreams::plan(config, &mut report);
+    let router = routes::compile(config, previous, &mut next, &mut report);
+    unused(config, &mut report);
+    if report.has_errors() {
+        return Err(report.into_faults());
+    }
+    let opened = stores::open(config, stores, &mut report);
+    if report.has_errors() {
+        return Err(report.into_faults());
+    }
+    let upstreams = upstreams::finish(plans, &opened, previous, &mut next);
+    let access_log = match &config.access_log {
+        None => AccessLog::Off,
+        Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
+    };
+    let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
+    Ok(Compiled { snapshot, warnings: report.into_faults(), next })
+}
+
+/// The number of worker threads that a configuration asks for: one for each core unless it says more.
+pub fn worker_count(config: &Config) -> usize {
+    match config.workers {
+        Some(workers) => workers as usize,
+        None => std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn workers(config: &Config, previous: &Previous, report: &mut Report<'_>) {
+    let (wanted, running) = (worker_count(config), previous.workers());
+    if wanted != running {
+        let message = format!("{running} workers run; {wanted} take effect at the next start");
+        report.warn("workers", message);
+    }
+}
+
+/// What nothing refers to is likely a slip in a name.
+fn unused(config: &Config, report: &mut Report<'_>) {
+    for name in config.upstreams.keys() {
+        let by_route = config.routes.iter().any(|route| route.upstream == *name);
+        let fallbacks = config.upstreams.values().filter_map(upstreams::fallback);
+        if !by_route && !fallbacks.into_iter().any(|fallback| fallback == name) {
+            report.warn(format!("upstreams.{name}"), "no route leads to this upstream");
+        }
+    }
+    for name in config.stores.keys() {
+        let mut lookups = config.upstreams.values().filter_map(|u| u.lookup.as_ref());
+        if !lookups.any(|lookup| lookup.store == *name) {
+            report.warn(format!("stores.{name}"), "no upstream looks anything up here");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

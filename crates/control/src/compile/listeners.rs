@@ -1,0 +1,77 @@
+//! Listeners.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use narrows_gateway::snapshot::Listener;
+
+use super::previous::Previous;
+use super::report::Report;
+use super::{NEVER, http2, tls};
+use crate::config::{Config, ListenerConfig};
+
+/// Compiles every listener.
+pub(super) fn compile(
+    config: &Config,
+    previous: &Previous,
+    next: &mut Previous,
+    report: &mut Report<'_>,
+) -> Vec<Arc<Listener>> {
+    if config.listeners.is_empty() {
+        report.error("listeners", "there is none; at least one address to listen on is needed");
+    }
+    addresses(config, report);
+    let mut compile = |(at, config)| {
+        let path = format!("listeners[{at}]");
+        listener(&path, config, previous, next, report).map(Arc::new)
+    };
+    config.listeners.iter().enumerate().filter_map(&mut compile).collect()
+}
+
+/// Finds addresses that are used twice.
+fn addresses(config: &Config, report: &mut Report<'_>) {
+    let mut seen: BTreeMap<SocketAddr, String> = BTreeMap::new();
+    let admin = Some(&config.admin).filter(|admin| admin.enabled);
+    let listeners = config.listeners.iter().enumerate();
+    let all = listeners.map(|(at, listener)| (format!("listeners[{at}]"), listener.address.0));
+    for (path, address) in all.chain(admin.map(|a| ("admin".to_owned(), a.address.0))) {
+        // Port 0 is another port each time.
+        if address.port() == 0 {
+            continue;
+        }
+        if let Some(first) = seen.insert(address, path.clone()) {
+            let message = format!("{first} already listens on {address}");
+            report.error(format!("{path}.address"), message);
+        }
+    }
+}
+
+fn listener(
+    path: &str,
+    config: &ListenerConfig,
+    previous: &Previous,
+    next: &mut Previous,
+    report: &mut Report<'_>,
+) -> Option<Listener> {
+    let address = config.address.0;
+    let h2 = http2::listener(path, config, report);
+    let tls = match &config.tls {
+        None => None,
+        Some(tls) => {
+            let path = format!("{path}.tls");
+            Some(tls::server(&path, address, tls, previous, next, report)?)
+        }
+    };
+    Some(Listener {
+        name: address.to_string().into(),
+        address,
+        tls,
+        h2,
+        idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
+        max_connection_age: config.max_connection_age.duration(),
+        backlog: config.backlog,
+        max_connections: config.max_connections as usize,
+        tcp_keepalive: config.tcp_keepalive.0,
+    })
+}

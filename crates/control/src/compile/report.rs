@@ -1,0 +1,79 @@
+//! Collects what is wrong while compiling, each with the place of its path.
+
+use std::fmt::Display;
+
+use crate::config::{Fault, Loaded, Severity};
+
+/// The longest name of a route, an upstream, or a store.
+const NAME_BYTES_MAX: usize = 128;
+
+/// The faults found so far.
+pub(super) struct Report<'a> {
+    loaded: &'a Loaded,
+    faults: Vec<Fault>,
+}
+
+// === impl Report ===
+
+impl<'a> Report<'a> {
+    pub(super) fn new(loaded: &'a Loaded) -> Self {
+        Self { loaded, faults: Vec::new() }
+    }
+
+    /// Notes an error.
+    pub(super) fn error(&mut self, path: impl AsRef<str>, message: impl Into<String>) {
+        self.faults.push(self.loaded.fault(path.as_ref(), message));
+    }
+
+    /// Notes a warning.
+    pub(super) fn warn(&mut self, path: impl AsRef<str>, message: impl Into<String>) {
+        self.faults.push(self.loaded.fault(path.as_ref(), message).into_warning());
+    }
+
+    /// The value, or notes the error.
+    pub(super) fn ok<T, E: Display>(
+        &mut self,
+        path: impl AsRef<str>,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| self.error(path, one_line(&error.to_string()))).ok()
+    }
+
+    /// Checks a name that will stand in logs, metrics, and on command lines.
+    pub(super) fn name(&mut self, path: &str, name: &str) {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.chars().all(fits) {
+            let message = format!(
+                "{name:?} is no name; a name has 1 to {NAME_BYTES_MAX} letters, digits, -, _, or ."
+            );
+            self.error(path, message);
+        }
+    }
+
+    pub(super) fn has_errors(&self) -> bool {
+        self.faults.iter().any(|fault| fault.severity == Severity::Error)
+    }
+
+    /// All of them in the order of the files.
+    pub(super) fn into_faults(mut self) -> Vec<Fault> {
+        crate::config::sort(&mut self.faults);
+        self.faults
+    }
+}
+
+/// A message of several lines, which shows the text again and ends with the reason, cut to the reason.
+fn one_line(message: &str) -> String {
+    match (message.split_once(": "), message.rsplit_once("\nerror: ")) {
+        (Some((what, _)), Some((_, reason))) => format!("{what}: {}", reason.replace('\n', " ")),
+        _ => message.replace('\n', " "),
+    }
+}
+
+/// What may be left out, once compiled: `None` if it was written and is wrong.
+pub(super) fn transpose<T>(written: Option<Option<T>>) -> Option<Option<T>> {
+    match written {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+    }
+}

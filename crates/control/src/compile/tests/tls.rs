@@ -1,0 +1,295 @@
+//! Certificates: which files are taken, which one a client gets, whose clients are let in.
+
+use std::io::{Read as _, Write as _};
+
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+
+use super::*;
+use crate::scratch::Scratch;
+
+#[test]
+fn the_certificate_is_chosen_by_the_name_that_is_asked_for() {
+    let files = Files::new();
+    let (one, two) = (files.pair("one", &["one.test"]), files.pair("two", &["*.two.test"]));
+    let server = files.server(&format!("certificates: [{one}, {two}]"));
+    for (name, file) in [
+        ("one.test", "one"),
+        ("a.two.test", "two"),
+        ("A.Two.Test", "two"),
+        ("a.b.two.test", "one"),
+        ("two.test", "one"),
+        ("other.test", "one"),
+    ] {
+        let mut pair = Pair::new(&server, files.client_trusting_all(), name);
+        pair.shake_hands().expect(name);
+        let served = pair.client.peer_certificates().expect("a chain")[0].clone();
+        assert_eq!(served, files.certificate(file), "{name}");
+        assert_eq!(pair.client.alpn_protocol(), Some(&b"h2"[..]));
+    }
+}
+
+#[test]
+fn only_clients_of_the_named_authority_are_let_in() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    files.pair("client", &["client.test"]);
+    let server = files.server(&format!("certificates: [{pair}], client_ca: ca.pem"));
+    let anonymous = files.client_trusting_all();
+    assert!(Pair::new(&server, anonymous, "one.test").shake_hands().is_err());
+    Pair::new(&server, files.client("client"), "one.test").shake_hands().expect("let in");
+    let others = Files::new();
+    others.pair("client", &["client.test"]);
+    let mut stranger = Pair::new(&server, others.client("client"), "one.test");
+    assert!(stranger.shake_hands().is_err());
+}
+
+#[test]
+fn sessions_resume_after_a_reload_but_not_past_a_new_authority() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let text = |more: &str| files.config(&format!("certificates: [{pair}]{more}"));
+    let reload = |more: &str, previous: &Previous| {
+        let loaded = parse(&files.0.path().join("c.yaml"), &text(more), &|_| None).expect("valid");
+        compile(&loaded, previous, &mut DryStores).expect("valid")
+    };
+    let first = reload("", &Previous::new(2));
+    let second = reload("", &first.next);
+    let third = reload(", client_ca: ca.pem", &second.next);
+    let ticketer = |compiled: &Compiled| {
+        compiled.snapshot.listeners[0].tls.as_ref().expect("tls").ticketer.clone()
+    };
+    let ticket = ticketer(&first).encrypt(b"session").expect("a ticket");
+    assert_eq!(ticketer(&second).decrypt(&ticket).as_deref(), Some(&b"session"[..]));
+    assert_eq!(ticketer(&third).decrypt(&ticket), None);
+}
+
+#[test]
+fn version_1_3_alone_can_be_demanded() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let only_1_2 = || {
+        let mut roots = RootCertStore::empty();
+        roots.add(files.certificate("ca")).expect("an authority");
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .expect("ring speaks it");
+        Arc::new(client.with_root_certificates(roots).with_no_client_auth())
+    };
+    let server = files.server(&format!("certificates: [{pair}]"));
+    Pair::new(&server, only_1_2(), "one.test").shake_hands().expect("1.2 is spoken");
+    let server = files.server(&format!("certificates: [{pair}], min_version: 1.3"));
+    assert!(Pair::new(&server, only_1_2(), "one.test").shake_hands().is_err());
+}
+
+#[test]
+fn an_expired_certificate_is_a_warning() {
+    let files = Files::new();
+    let mut params = CertificateParams::new(vec!["old.test".to_owned()]).expect("a name");
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+    let pair = files.sign("old", params);
+    let loaded = files.load(&format!("certificates: [{pair}]"));
+    let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("a warning only");
+    let shown = compiled.warnings[0].to_string();
+    assert!(shown.contains("warning: listeners[0].tls.certificates[0].certificate: "), "{shown}");
+    assert!(shown.contains("old.pem expired ") && shown.ends_with(" days ago"), "{shown}");
+}
+
+#[test]
+fn files_that_can_not_be_used_say_why() {
+    let files = Files::new();
+    files.pair("one", &["one.test"]);
+    files.pair("two", &["two.test"]);
+    std::fs::write(files.0.path().join("empty.pem"), "# nothing\n").expect("written");
+    let root = files.0.path().display();
+    for (tls, expected) in [
+        (
+            "certificate: none.pem, private_key: one.key",
+            format!(
+                "tls.certificate: can not read {root}/none.pem: No such file or directory \
+                     (os error 2)"
+            ),
+        ),
+        (
+            "certificate: empty.pem, private_key: one.key",
+            format!("tls.certificate: {root}/empty.pem holds no certificate"),
+        ),
+        (
+            "certificate: one.pem, private_key: empty.pem",
+            format!(
+                "tls.certificate: {root}/empty.pem holds no private key that can be read (an \
+                     encrypted one can not)"
+            ),
+        ),
+        (
+            "certificate: one.pem, private_key: two.key",
+            format!(
+                "tls.certificate: {root}/two.key is not the private key of the certificate \
+                     in {root}/one.pem"
+            ),
+        ),
+        (
+            "certificate: one.pem",
+            "tls: certificate and private_key go together; one of them is missing".to_owned(),
+        ),
+        ("min_version: 1.3", "tls: no certificate; write certificate and private_key".to_owned()),
+        (
+            "certificate: one.pem, private_key: one.key, client_ca: empty.pem",
+            format!("tls.client_ca: {root}/empty.pem holds no certificate"),
+        ),
+    ] {
+        let loaded = files.load(tls);
+        let faults = compile(&loaded, &Previous::new(2), &mut DryStores).expect_err(tls);
+        let shown = faults[0].to_string();
+        let path = format!(": listeners[0].{expected}");
+        assert!(faults.len() == 1 && shown.ends_with(&path), "{shown}\n{path}");
+    }
+}
+
+#[test]
+fn upstreams_trust_their_authority_and_show_their_certificate() {
+    let files = Files::new();
+    let pair = files.pair("server", &["node.test"]);
+    files.pair("gateway", &["gateway.test"]);
+    let server = files.server(&format!("certificates: [{pair}], client_ca: ca.pem"));
+    let upstream = |tls: &str| {
+        let text = format!(
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
+             protocol: h2, tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+        );
+        let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+        let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
+        let Protocol::H2(tls) = compiled.snapshot.upstreams[0].protocol.clone() else {
+            panic!("h2")
+        };
+        tls
+    };
+    let shakes_hands = |tls: &str, name: &str| {
+        Pair::new(&server, upstream(tls).config.clone(), name).shake_hands().is_ok()
+    };
+    let own = "certificate: gateway.pem, private_key: gateway.key";
+    assert!(shakes_hands(&format!("ca: ca.pem, {own}"), "node.test"));
+    assert!(!shakes_hands(&format!("ca: ca.pem, {own}"), "other.test"));
+    assert!(!shakes_hands("ca: ca.pem", "node.test"));
+    assert!(!shakes_hands(own, "node.test"));
+    assert!(shakes_hands(&format!("insecure_skip_verify: true, {own}"), "other.test"));
+    let named = upstream("server_name: node.test");
+    assert_eq!(named.server_name, Some(ServerName::try_from("node.test").expect("a name")));
+}
+
+/// An authority and what it signed, in files.
+struct Files(Scratch, Issuer<'static, KeyPair>);
+
+impl Files {
+    fn new() -> Self {
+        let directory = Scratch::new("tls");
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate: Certificate = params.self_signed(&key).expect("an authority");
+        std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("written");
+        Self(directory, Issuer::new(params, key))
+    }
+
+    /// Writes a certificate for these names and its key; returns them as the configuration has them.
+    fn pair(&self, file: &str, names: &[&str]) -> String {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.sign(file, CertificateParams::new(names).expect("names"))
+    }
+
+    fn sign(&self, file: &str, params: CertificateParams) -> String {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.1).expect("a certificate");
+        let write = |name: &str, text: String| {
+            std::fs::write(self.0.path().join(name), text).expect("written");
+        };
+        write(&format!("{file}.pem"), certificate.pem());
+        write(&format!("{file}.key"), key.serialize_pem());
+        format!("{{ certificate: {file}.pem, private_key: {file}.key }}")
+    }
+
+    fn config(&self, tls: &str) -> String {
+        format!(
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: {{ u: {{ \
+             endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+        )
+    }
+
+    fn load(&self, tls: &str) -> crate::config::Loaded {
+        let file = self.0.path().join("c.yaml");
+        parse(&file, &self.config(tls), &|_| None).expect("valid")
+    }
+
+    fn server(&self, tls: &str) -> Arc<ServerConfig> {
+        let compiled = compile(&self.load(tls), &Previous::new(2), &mut DryStores);
+        let compiled = compiled.unwrap_or_else(|faults| panic!("{faults:#?}"));
+        compiled.snapshot.listeners[0].tls.clone().expect("tls")
+    }
+
+    fn certificate(&self, file: &str) -> CertificateDer<'static> {
+        let path = self.0.path().join(format!("{file}.pem"));
+        CertificateDer::from_pem_file(path).expect("a certificate")
+    }
+
+    fn client_trusting_all(&self) -> Arc<ClientConfig> {
+        self.client_config("insecure_skip_verify: true")
+    }
+
+    fn client(&self, file: &str) -> Arc<ClientConfig> {
+        self.client_config(&format!(
+            "insecure_skip_verify: true, certificate: {file}.pem, private_key: {file}.key"
+        ))
+    }
+
+    fn client_config(&self, tls: &str) -> Arc<ClientConfig> {
+        let text = format!(
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
+             tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+        );
+        let loaded = parse(&self.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+        let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
+        compiled.snapshot.upstreams[0].tls.config.clone()
+    }
+}
+
+/// A client and a server that talk in memory.
+struct Pair {
+    client: ClientConnection,
+    server: ServerConnection,
+}
+
+impl Pair {
+    fn new(server: &Arc<ServerConfig>, client: Arc<ClientConfig>, name: &str) -> Self {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        Self {
+            client: ClientConnection::new(client, name).expect("a client"),
+            server: ServerConnection::new(server.clone()).expect("a server"),
+        }
+    }
+
+    /// Carries bytes until both sides are done; a byte at the end proves that the client was let in.
+    fn shake_hands(&mut self) -> Result<(), rustls::Error> {
+        self.server.writer().write_all(b"!").expect("buffered");
+        for _ in 0..8 {
+            let mut bytes = Vec::new();
+            self.client.write_tls(&mut bytes).expect("in memory");
+            self.server.read_tls(&mut &*bytes).expect("in memory");
+            let verdict = self.server.process_new_packets().map(drop);
+            let mut bytes = Vec::new();
+            self.server.write_tls(&mut bytes).expect("in memory");
+            self.client.read_tls(&mut &*bytes).expect("in memory");
+            self.client.process_new_packets()?;
+            verdict?;
+        }
+        let mut byte = [0];
+        self.client.reader().read_exact(&mut byte).expect("the server's byte");
+        Ok(())
+    }
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

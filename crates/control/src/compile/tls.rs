@@ -1,0 +1,163 @@
+//! Certificates, keys, and the rustls configurations made from them.
+//!
+//! Files are read at each compilation. A file that can not be used is an error with the reason; a
+//! certificate that has expired is a warning, because refusing it would also stop the listeners whose
+//! certificates are good. See `tls/server.rs` and `tls/client.rs` for the two sides.
+
+mod client;
+mod server;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::sign::CertifiedKey;
+
+pub(super) use client::{ClientRoots, client};
+pub(super) use server::server;
+
+use super::report::Report;
+use crate::config::FilePath;
+
+/// Said wherever certificates are not checked.
+pub(super) const INSECURE: &str =
+    "certificates are not checked: whoever is in the middle can read and change everything";
+
+/// What is spoken inside TLS.
+const ALPN: &[u8] = b"h2";
+
+/// The largest file of certificates or keys.
+const PEM_BYTES_MAX: u64 = 8 << 20;
+
+/// Why a file can not be used for TLS.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsFileError {
+    #[error("can not read {0}: {1}")]
+    Read(FilePath, std::io::Error),
+    #[error("{0} holds more than {PEM_BYTES_MAX} bytes")]
+    TooLarge(FilePath),
+    #[error("{0} is not PEM: {1}")]
+    Pem(FilePath, rustls::pki_types::pem::Error),
+    #[error("{0} holds no certificate")]
+    NoCertificate(FilePath),
+    #[error("{0} holds no private key that can be read (an encrypted one can not)")]
+    NoKey(FilePath),
+    #[error("{0} holds a private key of a kind that is not supported")]
+    KeyKind(FilePath),
+    #[error("{key} is not the private key of the certificate in {certificate}")]
+    Mismatch { certificate: FilePath, key: FilePath },
+    #[error("{0} holds a certificate that can not be used: {1}")]
+    Unusable(FilePath, String),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn read(file: &FilePath) -> Result<Vec<u8>, TlsFileError> {
+    let failed = |error| TlsFileError::Read(file.clone(), error);
+    if std::fs::metadata(Path::new(&**file)).map_err(failed)?.len() > PEM_BYTES_MAX {
+        return Err(TlsFileError::TooLarge(file.clone()));
+    }
+    std::fs::read(&**file).map_err(failed)
+}
+
+/// The certificates in a file, at least one.
+fn certificates(file: &FilePath) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+    let content = read(file)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
+    let found = found.map_err(|error| TlsFileError::Pem(file.clone(), error))?;
+    if found.is_empty() {
+        return Err(TlsFileError::NoCertificate(file.clone()));
+    }
+    Ok(found)
+}
+
+fn private_key(file: &FilePath) -> Result<PrivateKeyDer<'static>, TlsFileError> {
+    PrivateKeyDer::from_pem_slice(&read(file)?).map_err(|error| match error {
+        rustls::pki_types::pem::Error::NoItemsFound => TlsFileError::NoKey(file.clone()),
+        error => TlsFileError::Pem(file.clone(), error),
+    })
+}
+
+/// A certificate with its chain and the key that belongs to it.
+fn certified(certificate: &FilePath, key: &FilePath) -> Result<CertifiedKey, TlsFileError> {
+    let chain = certificates(certificate)?;
+    let signer = provider().key_provider.load_private_key(private_key(key)?);
+    let signer = signer.map_err(|_| TlsFileError::KeyKind(key.clone()))?;
+    let certified = CertifiedKey::new(chain, signer);
+    match certified.keys_match() {
+        Ok(()) => Ok(certified),
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
+            Err(TlsFileError::Mismatch { certificate: certificate.clone(), key: key.clone() })
+        }
+        // A key that can not tell its public half is found out by the first handshake.
+        Err(rustls::Error::InconsistentKeys(_)) => Ok(certified),
+        Err(error) => Err(TlsFileError::Unusable(certificate.clone(), error.to_string())),
+    }
+}
+
+/// The authorities in a file, at least one.
+fn authorities(file: &FilePath) -> Result<RootCertStore, TlsFileError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| TlsFileError::Unusable(file.clone(), error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+/// Warns of a certificate outside its time.
+fn check_time(
+    path: &str,
+    file: &FilePath,
+    certificate: &CertificateDer<'_>,
+    report: &mut Report<'_>,
+) {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return };
+    // Checked before anything else, so the empty lists of algorithms and authorities do not matter.
+    let verdict = certificate.verify_for_usage(
+        &[],
+        &[],
+        &[],
+        UnixTime::now(),
+        webpki::KeyUsage::server_auth(),
+        None,
+        None,
+    );
+    match verdict.err() {
+        Some(webpki::Error::CertExpired { time, not_after }) => {
+            let days = (time.as_secs() - not_after.as_secs()) / 86_400;
+            report.warn(path, format!("the certificate in {file} expired {days} days ago"));
+        }
+        Some(webpki::Error::CertNotValidYet { .. }) => {
+            report.warn(path, format!("the certificate in {file} is not valid yet"));
+        }
+        _ => {}
+    }
+}
+
+/// Checks the files of a TLS client whose connections are made elsewhere.
+pub(super) fn check_client_files(
+    path: &str,
+    ca: Option<&FilePath>,
+    pair: Option<(&FilePath, &FilePath)>,
+    is_half: bool,
+    report: &mut Report<'_>,
+) {
+    if let Some(ca) = ca {
+        report.ok(format!("{path}.ca"), authorities(ca));
+    }
+    if is_half {
+        report.error(path, HALF_A_PAIR);
+    }
+    if let Some((certificate, key)) = pair {
+        report.ok(format!("{path}.certificate"), certified(certificate, key));
+    }
+}
+
+/// Said where one of the two is missing.
+const HALF_A_PAIR: &str = "certificate and private_key go together; one of them is missing";

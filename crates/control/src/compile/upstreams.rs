@@ -1,0 +1,217 @@
+//! Upstreams: first a plan of each, which finds everything that can be wrong; then, with the stores open,
+//! the upstream itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use narrows_gateway::lookup::Store;
+use narrows_gateway::route::Template;
+use narrows_gateway::snapshot::{
+    ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Targets, Upstream,
+};
+use narrows_gateway::target::Scheme;
+use narrows_wire::h2;
+
+use super::previous::Previous;
+use super::report::Report;
+use super::tls::{self, ClientRoots};
+use super::{NEVER, http2};
+use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig, hint};
+
+/// An upstream that can be made once its store is open.
+pub(super) struct Plan<'a> {
+    name: &'a str,
+    config: &'a UpstreamConfig,
+    tls: Arc<ClientTls>,
+    h2: Arc<h2::Config>,
+    targets: PlannedTargets<'a>,
+}
+
+enum PlannedTargets<'a> {
+    Fixed(Vec<Endpoint>),
+    Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
+}
+
+/// Plans every upstream. Their order is that of the indices in the snapshot.
+pub(super) fn plan<'a>(config: &'a Config, report: &mut Report<'_>) -> Vec<Plan<'a>> {
+    let mut roots = ClientRoots::default();
+    let mut plans = Vec::new();
+    for (name, upstream) in &config.upstreams {
+        let path = format!("upstreams.{name}");
+        report.name(&path, name);
+        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, report);
+        let h2 = http2::upstream(&path, &upstream.http2, report);
+        trust(&path, upstream, &mut roots, report);
+        let targets = targets(&path, upstream, config, report);
+        if let (Some(tls), Some(targets)) = (tls, targets) {
+            plans.push(Plan { name, config: upstream, tls, h2, targets });
+        }
+    }
+    cycles(config, report);
+    plans
+}
+
+/// Makes the upstreams of the plans.
+pub(super) fn finish(
+    plans: Vec<Plan<'_>>,
+    stores: &BTreeMap<&str, Arc<Store>>,
+    previous: &Previous,
+    next: &mut Previous,
+) -> Vec<Arc<Upstream>> {
+    let make = |plan: Plan<'_>| {
+        let config = plan.config;
+        let targets = match plan.targets {
+            PlannedTargets::Fixed(endpoints) => Targets::Fixed(endpoints),
+            PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
+                store: stores[store].clone(),
+                key,
+                allow: Networks::new(config.allow.iter().map(|network| network.0).collect()),
+                budget: config.budget.0,
+                on_missing,
+            }),
+        };
+        let protocol = match config.protocol {
+            ProtocolWord::H2c => Protocol::H2c,
+            ProtocolWord::H2 => Protocol::H2(plan.tls.clone()),
+        };
+        Arc::new(Upstream {
+            name: plan.name.into(),
+            protocol,
+            tls: plan.tls,
+            targets,
+            h2: plan.h2,
+            connect_timeout: config.connect_timeout.0,
+            acquire_timeout: config.acquire_timeout.0,
+            idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
+            max_connection_age: config.max_connection_age.duration(),
+            max_connections: config.max_connections as usize,
+            max_pending: config.max_pending as usize,
+            stats: previous.upstream(plan.name, next),
+        })
+    };
+    plans.into_iter().map(make).collect()
+}
+
+/// The upstream that this one falls back to.
+pub(super) fn fallback(upstream: &UpstreamConfig) -> Option<&String> {
+    match &upstream.lookup.as_ref()?.on_missing {
+        OnMissingConfig::Fallback(name) => Some(name),
+        OnMissingConfig::Fail | OnMissingConfig::Wait(_) => None,
+    }
+}
+
+/// The index of an upstream in the snapshot, or a fault.
+pub(super) fn index(
+    config: &Config,
+    path: &str,
+    name: &str,
+    report: &mut Report<'_>,
+) -> Option<usize> {
+    let found = config.upstreams.keys().position(|known| known == name);
+    if found.is_none() {
+        let hint = hint(name, config.upstreams.keys().map(String::as_str));
+        report.error(path, format!("no upstream named {name:?}{hint}"));
+    }
+    found
+}
+
+/// Warns where TLS is spoken and nobody is trusted.
+fn trust(path: &str, upstream: &UpstreamConfig, roots: &mut ClientRoots, report: &mut Report<'_>) {
+    let tls = &upstream.tls;
+    let mut targets = upstream.endpoints.iter().map(|endpoint| &endpoint.parts().0.0);
+    let speaks_tls =
+        upstream.protocol == ProtocolWord::H2 || targets.any(|t| t.scheme == Scheme::Tls);
+    if speaks_tls && tls.ca.is_none() && !tls.insecure_skip_verify && roots.system_is_empty() {
+        let message = "the system trusts no authorities; without ca, no node can be reached";
+        report.warn(format!("{path}.tls"), message);
+    }
+}
+
+fn targets<'a>(
+    path: &str,
+    upstream: &'a UpstreamConfig,
+    config: &'a Config,
+    report: &mut Report<'_>,
+) -> Option<PlannedTargets<'a>> {
+    match (&upstream.lookup, upstream.endpoints.is_empty()) {
+        (Some(found), true) => lookup(&format!("{path}.lookup"), found, config, report),
+        (None, false) => Some(fixed(path, upstream, report)),
+        (None, true) => {
+            report.error(path, "no nodes; write endpoints or lookup");
+            None
+        }
+        (Some(_), false) => {
+            report.error(path, "give only one of endpoints and lookup");
+            None
+        }
+    }
+}
+
+fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (at, endpoint) in upstream.endpoints.iter().enumerate() {
+        let (address, weight) = endpoint.parts();
+        let target = Arc::new(address.0.clone());
+        if endpoints.iter().any(|other| other.target == target) {
+            let message = format!("{address} is listed twice; a weight says it better");
+            report.warn(format!("{path}.endpoints[{at}]"), message);
+        }
+        endpoints.push(Endpoint { target, weight });
+    }
+    PlannedTargets::Fixed(endpoints)
+}
+
+fn lookup<'a>(
+    path: &str,
+    lookup: &'a LookupConfig,
+    config: &'a Config,
+    report: &mut Report<'_>,
+) -> Option<PlannedTargets<'a>> {
+    let store = config.stores.contains_key(&lookup.store);
+    if !store {
+        let hint = hint(&lookup.store, config.stores.keys().map(String::as_str));
+        report.error(format!("{path}.store"), format!("no store named {:?}{hint}", lookup.store));
+    }
+    let key = report.ok(format!("{path}.key"), Template::parse(&lookup.key));
+    if lookup.allow.is_empty() {
+        let message = "no network is allowed, so every target would be refused";
+        report.error(format!("{path}.allow"), message);
+    }
+    let on_missing = match &lookup.on_missing {
+        OnMissingConfig::Fail => Some(OnMissing::Fail),
+        OnMissingConfig::Wait(period) => Some(OnMissing::Wait(period.0)),
+        OnMissingConfig::Fallback(name) => {
+            let path = format!("{path}.on_missing.fallback");
+            index(config, &path, name, report).map(OnMissing::Fallback)
+        }
+    };
+    let (key, on_missing) = (key?, on_missing?);
+    store.then_some(PlannedTargets::Lookup {
+        store: &lookup.store,
+        key,
+        config: lookup,
+        on_missing,
+    })
+}
+
+/// Finds upstreams that fall back to each other in a circle. Each circle is reported once.
+fn cycles(config: &Config, report: &mut Report<'_>) {
+    for start in config.upstreams.keys() {
+        let mut chain = vec![start];
+        while let Some(next) = config.upstreams.get(chain[chain.len() - 1]).and_then(fallback) {
+            if next == start {
+                // The others of the circle come to the same; the first name reports it.
+                if chain.iter().min() == Some(&start) {
+                    let names: Vec<&str> = chain.iter().map(|name| name.as_str()).collect();
+                    let message = format!("a circle: {} -> {start}", names.join(" -> "));
+                    report.error(format!("upstreams.{start}.lookup.on_missing.fallback"), message);
+                }
+                break;
+            }
+            if chain.contains(&next) {
+                break;
+            }
+            chain.push(next);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The configuration as it is written: loading, checking, showing.
+//!
+//! One YAML file, or a directory of them; JSON is read as YAML. The structs below are the one source of
+//! truth: the JSON schema is made from them, files are checked against it, the reference page is written
+//! from it. Loading is strict and reports every fault at once, each with file, line, and column.
+//! Invariant: what [`load`] returns was checked for itself only; whether names refer to anything, and
+//! whether certificates can be read, is found by [`compile`](crate::compile).
+
+mod address;
+mod check;
+mod dump;
+mod expand;
+mod fault;
+mod form;
+mod listener;
+mod path;
+mod process;
+mod reference;
+mod route;
+mod schema;
+mod secret;
+mod source;
+mod store;
+mod suggest;
+mod units;
+mod upstream;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use address::{Address, AddressError, Network, NodeAddress};
+pub use dump::dump;
+pub use expand::Environment;
+pub use fault::{Fault, Position, Severity};
+pub use form::TextForm;
+pub use listener::{
+    CertificatePair, ListenerConfig, ListenerHttp2, ListenerTimeouts, ListenerTls, TlsVersion,
+};
+pub use path::FilePath;
+pub use process::{
+    AccessFormat, AccessLogConfig, AdminConfig, DrainConfig, LogConfig, LogFormat, LogLevel,
+    LogPath,
+};
+pub use reference::reference;
+pub use route::{
+    GrpcMatch, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch, ValueRule,
+};
+pub use schema::schema;
+pub use secret::{MASK, Secret, SecretUrl, UrlError};
+pub use store::{
+    EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
+    Topology, ValueForm,
+};
+pub use units::{Limit, Period, Size, UnitError};
+pub use upstream::{
+    EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig,
+    UpstreamHttp2, UpstreamTls, WeightedEndpoint,
+};
+
+pub(crate) use fault::sort;
+pub(crate) use suggest::hint;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Worker threads. Default: one for each core. Fixed while the process lives: a reload does not
+    /// change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub workers: Option<u32>,
+    /// Where calls are accepted. At least one.
+    pub listeners: Vec<ListenerConfig>,
+    /// Stores of targets, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stores: BTreeMap<String, StoreConfig>,
+    /// Sets of nodes, by name.
+    pub upstreams: BTreeMap<String, UpstreamConfig>,
+    /// Which requests go where. The most specific route that matches wins, then the first in the
+    /// file.
+    pub routes: Vec<RouteConfig>,
+    /// The admin listener.
+    pub admin: AdminConfig,
+    /// The access log. Default: none is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogConfig>,
+    /// The log of the gateway itself, to stderr.
+    pub log: LogConfig,
+    /// Draining.
+    pub drain: DrainConfig,
+}
+
+/// A configuration that was read without errors.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What was read.
+    pub config: Config,
+    /// Names the content: equal for files that say the same.
+    pub hash: u64,
+    /// The files that were read.
+    pub files: Vec<PathBuf>,
+    /// Where each path is.
+    positions: BTreeMap<String, Position>,
+}
+
+/// Reads a file, or every file of a directory. Either a configuration without errors, or all of them.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
+    load_with(path, &|name| std::env::var(name).ok())
+}
+
+/// The same with variables from elsewhere than the environment of the process.
+pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    read(&source::Source::read(path)?, environment)
+}
+
+/// Reads a text as [`load`] reads a file of that name; relative names of files count from its directory.
+pub fn parse(name: &Path, text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    read(&source::Source::text(name, text), environment)
+}
+
+fn read(source: &source::Source, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    let schema = schema::value();
+    let (tree, mut faults) = source.tree();
+    let mut checker = check::Checker::new(&schema, &source.files, environment);
+    let value = checker.document(&tree);
+    faults.append(&mut checker.faults);
+    if !faults.is_empty() {
+        fault::sort(&mut faults);
+        return Err(faults);
+    }
+    let hash = fnv1a(value.to_string().as_bytes());
+    // The schema and serde come from the same structs; should they differ, nothing is let through.
+    let config = serde_json::from_value(value)
+        .map_err(|error| vec![Fault::error(None, "", error.to_string())])?;
+    let files = source.files.iter().map(|file| file.to_path_buf()).collect();
+    Ok(Loaded { config, hash, files, positions: checker.positions })
+}
+
+/// FNV-1a: equal on every machine and in every release.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+// === impl Loaded ===
+
+impl Loaded {
+    /// The place of a path, or of the nearest thing around it that is written.
+    pub fn position(&self, path: &str) -> Option<&Position> {
+        let mut path = path;
+        loop {
+            if let Some(position) = self.positions.get(path) {
+                return Some(position);
+            }
+            path = match path.rfind(['.', '[']) {
+                Some(at) => &path[..at],
+                None if path.is_empty() => return None,
+                None => "",
+            };
+        }
+    }
+
+    /// An error about a path.
+    pub fn fault(&self, path: &str, message: impl Into<String>) -> Fault {
+        Fault::error(self.position(path).cloned(), path, message)
+    }
+}
+
+#[cfg(test)]
+mod tests;

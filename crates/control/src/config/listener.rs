@@ -1,0 +1,162 @@
+//! What a listener is written as.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use super::path::FilePath;
+use super::units::{Limit, Period, Size};
+
+/// An address on which calls are accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["address"]))]
+pub struct ListenerConfig {
+    /// Address and port to listen on, such as `0.0.0.0:8091` or `[::]:8091`. Port 0 lets the system
+    /// choose one.
+    pub address: Address,
+    /// TLS on this listener. Without it, connections are in the clear.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ListenerTls>,
+    /// HTTP/2 limits towards clients.
+    pub http2: ListenerHttp2,
+    /// Limits in time of the protocol itself, whatever the call.
+    pub timeouts: ListenerTimeouts,
+    /// A connection without open streams is closed after this long. `none` or 0: never.
+    pub idle_timeout: Limit<Period>,
+    /// A connection is drained (GOAWAY, open streams finish) after this long, with 10 % jitter, so
+    /// that clients spread again over all gateways. `none` or 0: never.
+    pub max_connection_age: Limit<Period>,
+    /// Connections that the kernel keeps for us until they are accepted.
+    #[schemars(range(min = 1, max = 65535))]
+    pub backlog: u32,
+    /// Connections open at once over all workers. More are not accepted until some close.
+    #[schemars(range(min = 1))]
+    pub max_connections: u32,
+    /// Idle time until the kernel probes whether the client is still there.
+    pub tcp_keepalive: Period,
+}
+
+/// TLS of a listener: TLS 1.2 and 1.3, HTTP/2 by ALPN. Files are read again at each reload.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTls {
+    /// PEM file with the certificate and its chain. With `private_key`, short for one entry in
+    /// `certificates`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<FilePath>,
+    /// PEM file with the private key of `certificate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<FilePath>,
+    /// Certificates to choose from by the name that the client asks for (SNI). The first one also
+    /// serves clients that ask for no name or for one that no certificate carries.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificatePair>,
+    /// PEM file with the authorities whose client certificates are accepted. With it, a client
+    /// without a valid certificate is refused (mutual TLS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<FilePath>,
+    /// The oldest version of TLS that is spoken.
+    pub min_version: TlsVersion,
+}
+
+/// A certificate and its key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificatePair {
+    /// PEM file with the certificate and its chain, the certificate itself first.
+    pub certificate: FilePath,
+    /// PEM file with its private key.
+    pub private_key: FilePath,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3 only.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// HTTP/2 limits towards clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerHttp2 {
+    /// Streams that a client may have open on one connection. A stream counts until the work for it
+    /// is finished on both sides.
+    #[schemars(range(min = 1))]
+    pub max_concurrent_streams: u32,
+    /// Bytes that a client may send on a new stream before the node has taken any. At most 2GiB.
+    pub initial_window: Size,
+    /// The window of a stream grows up to this while its node keeps up. At most 2GiB.
+    pub stream_window_max: Size,
+    /// Bytes that a client may send on a connection, over all its streams. At most 2GiB.
+    pub connection_window: Size,
+    /// The header fields of one request together, decoded, 32 bytes added for each field.
+    pub header_bytes_max: Size,
+    /// Header fields of one request.
+    #[schemars(range(min = 8))]
+    pub header_fields_max: u32,
+}
+
+/// Limits in time of the protocol itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTimeouts {
+    /// From the connection (after the TLS handshake) to the end of the HTTP/2 preface.
+    pub preface: Period,
+    /// Until the client has acknowledged our SETTINGS.
+    pub settings: Period,
+    /// From the first byte of a header block to its end.
+    pub header: Period,
+    /// Bytes wait for a client that takes none of them.
+    pub stall: Period,
+}
+
+// === impl ListenerConfig ===
+
+impl Default for ListenerConfig {
+    fn default() -> Self {
+        Self {
+            address: Address(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+            tls: None,
+            http2: ListenerHttp2::default(),
+            timeouts: ListenerTimeouts::default(),
+            idle_timeout: Limit(Some(Period::seconds(120))),
+            max_connection_age: Limit(None),
+            backlog: 1024,
+            max_connections: 20_000,
+            tcp_keepalive: Period::seconds(60),
+        }
+    }
+}
+
+impl Default for ListenerHttp2 {
+    fn default() -> Self {
+        Self {
+            max_concurrent_streams: 256,
+            initial_window: Size(65_535),
+            stream_window_max: Size(1 << 20),
+            connection_window: Size(1 << 20),
+            header_bytes_max: Size(64 << 10),
+            header_fields_max: 128,
+        }
+    }
+}
+
+impl Default for ListenerTimeouts {
+    fn default() -> Self {
+        Self {
+            preface: Period::seconds(5),
+            settings: Period::seconds(10),
+            header: Period::seconds(10),
+            stall: Period::seconds(30),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What an upstream is written as: a set of nodes and how they are reached.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address::{Network, NodeAddress};
+use super::path::FilePath;
+use super::units::{Limit, Period, Size};
+
+/// A set of nodes. Exactly one of `endpoints` and `lookup` says which node takes a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamConfig {
+    /// What is spoken to the nodes, where a target does not say (`grpc://`, `grpcs://`).
+    pub protocol: ProtocolWord,
+    /// TLS to nodes, for protocol `h2` and for targets written `grpcs://`.
+    pub tls: UpstreamTls,
+    /// The nodes, as `host:port` or with a weight.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointConfig>,
+    /// How the node of a call is chosen from `endpoints`.
+    pub load_balancing: LoadBalancing,
+    /// Finds the node of each call in a store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<LookupConfig>,
+    /// TCP connect and TLS handshake together.
+    pub connect_timeout: Period,
+    /// How long a call waits for a stream on a connection.
+    pub acquire_timeout: Period,
+    /// A connection without open streams is closed after this long. `none` or 0: never.
+    pub idle_timeout: Limit<Period>,
+    /// A connection takes no new calls after this long, with 10 % jitter. `none` or 0: never.
+    pub max_connection_age: Limit<Period>,
+    /// Connections to one node, per worker. The next one opens only when those open are full.
+    #[schemars(range(min = 1))]
+    pub max_connections: u32,
+    /// Calls that wait for a stream of one node, per worker; more are refused.
+    #[schemars(range(min = 1))]
+    pub max_pending: u32,
+    /// HTTP/2 limits towards nodes.
+    pub http2: UpstreamHttp2,
+}
+
+/// A protocol spoken to nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProtocolWord {
+    /// HTTP/2 in the clear, with prior knowledge.
+    #[default]
+    H2c,
+    /// HTTP/2 over TLS.
+    H2,
+}
+
+/// A way to choose a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadBalancing {
+    /// In turn, each as often as its weight says.
+    #[default]
+    RoundRobin,
+}
+
+/// TLS to nodes. Files are read again at each reload.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamTls {
+    /// PEM file with the authorities that certificates of nodes must come from. Default: those of
+    /// the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<FilePath>,
+    /// PEM file with our certificate, for nodes that ask for one (mutual TLS).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<FilePath>,
+    /// PEM file with the private key of `certificate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<FilePath>,
+    /// The name that certificates of nodes must carry. Default: the host of the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// Accepts any certificate. For tests only: whoever is in the middle reads every call.
+    pub insecure_skip_verify: bool,
+}
+
+/// A node of a fixed list: an address alone, or with a weight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EndpointConfig {
+    /// The address; the weight is 1.
+    Address(NodeAddress),
+    /// The address and its weight.
+    Weighted(WeightedEndpoint),
+}
+
+/// A node and its weight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedEndpoint {
+    /// `host:port`, `grpc://host:port`, or `grpcs://host:port`.
+    pub address: NodeAddress,
+    /// Share of calls, relative to the other endpoints.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+}
+
+/// A node by key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["store", "key", "allow"]))]
+pub struct LookupConfig {
+    /// The name of the store that knows.
+    pub store: String,
+    /// Makes the key from the request, such as `{header.jobid}`.
+    pub key: String,
+    /// Networks in which targets may be. A target elsewhere is refused, so that a poisoned store can
+    /// not make the gateway a relay to anywhere.
+    pub allow: Vec<Network>,
+    /// How long a call waits for the store.
+    pub budget: Period,
+    /// What happens when the store does not know the key or the node can not be reached.
+    pub on_missing: OnMissingConfig,
+}
+
+/// What happens to a call whose node is not known or gone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMissingConfig {
+    /// The call fails: NOT_FOUND for an unknown key, UNAVAILABLE for a node that is gone.
+    #[default]
+    Fail,
+    /// The call waits this long for a mapping, then fails.
+    Wait(Period),
+    /// The call goes to the upstream with this name.
+    Fallback(String),
+}
+
+/// HTTP/2 limits towards nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamHttp2 {
+    /// Bytes that a node may send on a new stream before the client has taken any. At most 2GiB.
+    pub initial_window: Size,
+    /// The window of a stream grows up to this while its client keeps up. At most 2GiB.
+    pub stream_window_max: Size,
+    /// Bytes that a node may send on a connection, over all its streams. At most 2GiB.
+    pub connection_window: Size,
+    /// The header fields of one reply together, decoded, 32 bytes added for each field.
+    pub header_bytes_max: Size,
+    /// Header fields of one reply.
+    #[schemars(range(min = 8))]
+    pub header_fields_max: u32,
+    /// Bytes wait for a node that takes none of them.
+    pub stall_timeout: Period,
+}
+
+fn one() -> u32 {
+    1
+}
+
+// === impl UpstreamConfig ===
+
+impl Default for UpstreamConfig {
+    fn default() -> Self {
+        Self {
+            protocol: ProtocolWord::default(),
+            tls: UpstreamTls::default(),
+            endpoints: Vec::new(),
+            load_balancing: LoadBalancing::default(),
+            lookup: None,
+            connect_timeout: Period::seconds(2),
+            acquire_timeout: Period::seconds(5),
+            idle_timeout: Limit(Some(Period::seconds(60))),
+            max_connection_age: Limit(None),
+            max_connections: 128,
+            max_pending: 1024,
+            http2: UpstreamHttp2::default(),
+        }
+    }
+}
+
+impl Default for UpstreamHttp2 {
+    fn default() -> Self {
+        Self {
+            initial_window: Size(65_535),
+            stream_window_max: Size(1 << 20),
+            connection_window: Size(1 << 20),
+            header_bytes_max: Size(64 << 10),
+            header_fields_max: 128,
+            stall_timeout: Period::seconds(30),
+        }
+    }
+}
+
+// === impl LookupConfig ===
+
+impl Default for LookupConfig {
+    fn default() -> Self {
+        Self {
+            store: String::new(),
+            key: String::new(),
+            allow: Vec::new(),
+            budget: Period::millis(500),
+            on_missing: OnMissingConfig::Fail,
+        }
+    }
+}
+
+// === impl EndpointConfig ===
+
+impl EndpointConfig {
+    /// Where it is and its weight.
+    pub fn parts(&self) -> (&NodeAddress, u32) {
+        match self {
+            Self::Address(address) => (address, 1),
+            Self::Weighted(endpoint) => (&endpoint.address, endpoint.weight),
+        }
+    }
+}

@@ -39,6 +39,8 @@ struct State {
     ends: Vec<End>,
     hosts: BTreeMap<SocketAddr, Host>,
     ready: Vec<Ready>,
+    /// An actor, which gets no reports, may write again.
+    stirred: bool,
     /// Set by mailboxes, which do not know that there is but one thread.
     woken: Arc<AtomicBool>,
 }
@@ -95,6 +97,7 @@ impl Net {
             ends: vec![],
             hosts: BTreeMap::new(),
             ready: vec![],
+            stirred: false,
             woken: Arc::default(),
         };
         Self(Rc::new(RefCell::new(state)))
@@ -126,7 +129,10 @@ impl Net {
 
     /// When something arrives next.
     pub(super) fn next_delivery(&self) -> Time {
-        let state = self.state();
+        let mut state = self.state();
+        if std::mem::take(&mut state.stirred) {
+            return state.now;
+        }
         let mut next = Time::NEVER;
         for end in &state.ends {
             let segments = end.inbox.iter().filter(|segment| !segment.reported);
@@ -285,6 +291,7 @@ impl State {
         let peer = end.peer;
         if n > 0 && std::mem::take(&mut self.ends[peer].starved_writer) {
             self.report(peer, false, true, false);
+            self.stirred |= self.ends[peer].token.is_none();
         }
         let end = &self.ends[id];
         match n {

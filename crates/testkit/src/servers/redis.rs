@@ -17,6 +17,7 @@ pub struct Redis {
     directory: Scratch,
     process: Option<Process>,
     connection: Option<BufReader<TcpStream>>,
+    arguments: Vec<String>,
 }
 
 // === impl Redis ===
@@ -28,11 +29,21 @@ impl Redis {
     ///
     /// When it is not installed.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with more arguments, as `--requirepass secret`; this client uses such a password.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed, or does not take the arguments.
+    pub fn start_with(arguments: &[&str]) -> Self {
         let mut redis = Self {
             address: free_address(),
             directory: Scratch::new("redis"),
             process: None,
             connection: None,
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         };
         redis.revive();
         redis
@@ -60,6 +71,7 @@ impl Redis {
         command.args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"]);
         command.arg("--dir").arg(self.directory.path());
+        command.args(&self.arguments);
         let mut process = Process::start("redis-server", &mut command);
         process.wait_for("Ready to accept connections", |line| {
             line.contains("Ready to accept").then_some(())
@@ -122,16 +134,22 @@ impl Redis {
 
     fn connection(&mut self) -> &mut BufReader<TcpStream> {
         let address = self.address;
+        let mut arguments = self.arguments.iter().skip_while(|a| *a != "--requirepass").skip(1);
         self.connection.get_or_insert_with(|| {
-            let stream = TcpStream::connect(address).expect("Redis runs");
+            let mut stream = TcpStream::connect(address).expect("Redis runs");
             stream.set_nodelay(true).expect("loopback takes options");
             stream.set_read_timeout(Some(PATIENCE)).expect("loopback takes options");
+            if let Some(password) = arguments.next() {
+                let auth = format!("AUTH {password}\r\n");
+                stream.write_all(auth.as_bytes()).expect("Redis takes commands");
+                reply(&mut BufReader::new(&stream));
+            }
             BufReader::new(stream)
         })
     }
 }
 
-fn reply(from: &mut BufReader<TcpStream>) -> String {
+fn reply(from: &mut BufReader<impl Read>) -> String {
     let mut line = String::new();
     from.read_line(&mut line).expect("Redis answers");
     let (kind, rest) = line.trim_end().split_at(1);

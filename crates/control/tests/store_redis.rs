@@ -1,0 +1,12 @@
+//! The Redis store against real servers that the tests start.
+
+#[path = "store_redis/access.rs"]
+mod access;
+#[path = "store_redis/lookups.rs"]
+mod lookups;
+#[path = "store_redis/outages.rs"]
+mod outages;
+#[path = "store_redis/support.rs"]
+mod support;
+#[path = "store_redis/tracking.rs"]
+mod tracking;

@@ -1,4 +1,4 @@
-//! A real Redis, without persistence, in a directory of its own, and a minimal client for it.
+//! A real Redis in a directory of its own, and a minimal client for it. It keeps its content when it is killed.
 //!
 //! The client sends one command and waits for its reply, so a returned write is an acknowledged write. It is
 //! kept apart from the crate that the gateway uses: a test must not share a fault with what it tests.
@@ -59,17 +59,17 @@ impl Redis {
         format!("redis://{}", self.address)
     }
 
-    /// Kills it. Its content is gone.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.connection = None;
         self.process = None;
     }
 
-    /// Starts it again on the same port, empty.
+    /// Starts it again on the same port, with the same content.
     pub fn revive(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()]);
-        command.args(["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"]);
+        command.args(["--save", "", "--appendonly", "yes"]);
         command.arg("--dir").arg(self.directory.path());
         command.args(&self.arguments);
         let mut process = Process::start("redis-server", &mut command);
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_is_read_back_and_lost_with_the_process() {
+    fn a_write_is_read_back_and_survives_the_process() {
         let mut redis = Redis::start();
         redis.set("job-1", "127.0.0.1:1");
         assert_eq!(redis.command(&["GET", "job-1"]), "127.0.0.1:1");
@@ -184,6 +184,6 @@ mod tests {
         assert_eq!(redis.info("connected_clients"), 1);
         redis.kill();
         redis.revive();
-        assert_eq!(redis.command(&["GET", "job-1"]), "");
+        assert_eq!(redis.command(&["GET", "job-1"]), "127.0.0.1:1");
     }
 }

@@ -39,18 +39,22 @@ impl Connection {
         }
         stream.credit.owe(bytes);
         stream.drained = stream.drained.saturating_add(bytes);
-        let size = stream.credit.size();
-        if stream.drained >= size {
-            stream.drained = 0;
-            let is_quick = self.now.since(stream.window_at) <= QUICK;
-            stream.window_at = self.now;
-            if is_quick && size < self.config.stream_window_bytes_max {
-                let larger = size.saturating_mul(2).min(self.config.stream_window_bytes_max);
-                stream.credit.enlarge(larger);
-            }
-        }
         if let Some(increment) = stream.credit.due() {
             frame::put_window_update(self.output.buffer(), stream.id, increment);
+        }
+    }
+
+    /// More data comes for a stream whose last window was drained: a larger one if that was quick. Judged
+    /// here because the time is known when input comes.
+    #[cold]
+    pub(super) fn judge_window(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let is_quick = self.now.since(stream.window_at) <= QUICK;
+        stream.window_at = self.now;
+        stream.drained = 0;
+        let (size, size_max) = (stream.credit.size(), self.config.stream_window_bytes_max);
+        if is_quick && size < size_max {
+            stream.credit.enlarge(size.saturating_mul(2).min(size_max));
         }
     }
 

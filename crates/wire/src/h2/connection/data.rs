@@ -47,9 +47,13 @@ impl Connection {
             return fault.map_or_else(|fault| self.punish_data(header.stream, fault), |_| Ok(()));
         };
         let takes = take_data(stream, header.len, data, ends);
+        let is_drained = stream.drained >= stream.credit.size();
         let stream = (takes.is_ok() && !stream.flags.discards).then_some(key);
         self.input.data = Some(PassingData { stream, data, padding, ends });
         self.owe_connection(header.len);
+        if is_drained {
+            self.judge_window(key);
+        }
         if overhead > 0 {
             self.owe_stream(key, overhead);
         }

@@ -114,14 +114,11 @@ impl Connection {
             return self.keep(input);
         };
         *input = &input[whole..];
-        Ok(match self.handle(header, payload, head)? {
-            None => Progress::More,
-            Some(Event::GoAway { code, last_stream, .. }) => {
-                let debug = payload.get(8..).unwrap_or_default();
-                Progress::Event(Event::GoAway { code, last_stream, debug })
-            }
-            Some(event) => Progress::Event(event),
-        })
+        if header.kind == kind::GOAWAY {
+            let debug = payload.get(8..).unwrap_or_default();
+            return self.on_goaway(header, payload, debug);
+        }
+        self.handle(header, payload, head)
     }
 
     #[inline]
@@ -196,13 +193,13 @@ impl Connection {
         }
         let kept = std::mem::take(&mut self.input.partial);
         let payload = kept.get(HEADER_BYTES..).unwrap_or_default();
-        let event = if header.kind == kind::DATA {
-            self.begin_data(header, payload.first().copied().unwrap_or(0)).map(|()| None)
+        let progress = if header.kind == kind::DATA {
+            self.begin_data(header, payload.first().copied().unwrap_or(0)).map(|()| Progress::More)
         } else {
             self.handle(header, payload, head)
         };
         self.input.keep_partial(kept);
-        Ok(event?.map_or(Progress::More, Progress::Event))
+        progress
     }
 
     /// RFC 9113 §3.4: the client's first bytes.
@@ -266,29 +263,31 @@ impl Connection {
         }
     }
 
-    /// A whole frame other than DATA. An event borrows nothing; [`Event::GoAway`] gets its debug data
-    /// from the caller.
+    /// A whole frame other than DATA. Its event borrows nothing.
     #[inline]
     fn handle(
         &mut self,
         header: FrameHeader,
         payload: &[u8],
         head: &mut Head,
-    ) -> Result<Option<Event<'static>>, ConnectionError> {
-        match header.kind {
-            kind::HEADERS => self.on_headers(header, payload, head),
-            kind::CONTINUATION => self.on_continuation(header, payload, head),
-            kind::WINDOW_UPDATE => self.on_window_update(header, payload).map(|()| None),
-            kind::RST_STREAM => self.on_reset(header, payload).map(|()| None),
-            kind::PING => self.on_ping(header, payload),
-            kind::SETTINGS => self.on_settings(header, payload),
-            kind::GOAWAY => self.on_goaway(header, payload),
-            kind::PRIORITY => self.on_priority(header, payload).map(|()| None),
-            // RFC 9113 §8.4: we have disabled push, or are a server, to whom nobody pushes.
-            kind::PUSH_PROMISE => Err(ConnectionError::protocol(Reason::PushPromise)),
-            // RFC 9113 §5.5: unknown frames are ignored.
-            _ => self.guard.idle_frame(&self.config.guard, self.now).map(|()| None),
+    ) -> Result<Progress<'static>, ConnectionError> {
+        if header.kind == kind::HEADERS {
+            return self.on_headers(header, payload, head);
         }
+        match header.kind {
+            kind::CONTINUATION => return self.on_continuation(header, payload, head),
+            kind::SETTINGS => return self.on_settings(header, payload),
+            kind::PING => return self.on_ping(header, payload),
+            kind::GOAWAY => return self.on_goaway(header, payload, &[]),
+            kind::WINDOW_UPDATE => self.on_window_update(header, payload)?,
+            kind::RST_STREAM => self.on_reset(header, payload)?,
+            kind::PRIORITY => self.on_priority(header, payload)?,
+            // RFC 9113 §8.4: we have disabled push, or are a server, to whom nobody pushes.
+            kind::PUSH_PROMISE => return Err(ConnectionError::protocol(Reason::PushPromise)),
+            // RFC 9113 §5.5: unknown frames are ignored.
+            _ => self.guard.idle_frame(&self.config.guard, self.now)?,
+        }
+        Ok(Progress::More)
     }
 }
 

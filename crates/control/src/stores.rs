@@ -8,10 +8,10 @@
 pub mod embedded;
 mod flights;
 pub mod jobs;
+mod options;
 pub mod redis;
 mod resolve;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use narrows_gateway::control::StoreFailure;
@@ -19,19 +19,8 @@ use narrows_gateway::lookup::{Outcome, Store};
 use tokio::sync::oneshot;
 
 use self::embedded::Embedded;
-use self::redis::{Redis, RedisOptions};
-
-/// What a store is made from. Equal options mean the same store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreOptions {
-    /// A file on this machine.
-    Embedded {
-        /// The file; made if it does not exist.
-        path: PathBuf,
-    },
-    /// A Redis server, or several that act as one.
-    Redis(Box<RedisOptions>),
-}
+pub use self::options::StoreOptions;
+use self::redis::Redis;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

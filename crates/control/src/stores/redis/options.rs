@@ -123,6 +123,9 @@ pub enum OptionsError {
     /// No `redis://` URL.
     #[error("url: expected redis://[user:password@]host[:port][/database], or rediss:// for TLS")]
     Url,
+    /// It is not said, or said twice, where Redis or the target is.
+    #[error("{0}")]
+    Place(String),
     /// The template does not hold `{key}` once.
     #[error("key: {0:?} must contain {{key}} exactly once")]
     Key(String),

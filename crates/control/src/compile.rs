@@ -32,7 +32,7 @@ use report::Report;
 pub struct Compiled {
     /// What workers use.
     pub snapshot: Snapshot,
-    /// What somebody should look at, also from loading.
+    /// What somebody should look at.
     pub warnings: Vec<Fault>,
     /// What the next compilation carries over.
     pub next: Previous,
@@ -53,7 +53,7 @@ pub fn compile(
     workers(config, previous, &mut report);
     let listeners = listeners::compile(config, previous, &mut next, &mut report);
     stores::check(config, &mut report);
-    let plans = upstreams::plan(config, &mut report);
+    let plans = upstreams::plan(config, previous, &mut next, &mut report);
     let router = routes::compile(config, previous, &mut next, &mut report);
     unused(config, &mut report);
     if report.has_errors() {

@@ -99,7 +99,7 @@ pub struct Config {
 pub struct Loaded {
     /// What was read.
     pub config: Config,
-    /// Names the content: equal for files that say the same.
+    /// Names the content: equal for files that say the same. Secrets do not count.
     pub hash: u64,
     /// The files that were read.
     pub files: Vec<PathBuf>,
@@ -123,19 +123,20 @@ pub fn parse(name: &Path, text: &str, environment: Environment<'_>) -> Result<Lo
 }
 
 fn read(source: &source::Source, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let schema = schema::value();
+    let schema = schema::shared();
     let (tree, mut faults) = source.tree();
-    let mut checker = check::Checker::new(&schema, &source.files, environment);
+    let mut checker = check::Checker::new(schema, &source.files, environment);
     let value = checker.document(&tree);
     faults.append(&mut checker.faults);
     if !faults.is_empty() {
         fault::sort(&mut faults);
         return Err(faults);
     }
-    let hash = fnv1a(value.to_string().as_bytes());
     // The schema and serde come from the same structs; should they differ, nothing is let through.
     let config = serde_json::from_value(value)
         .map_err(|error| vec![Fault::error(None, "", error.to_string())])?;
+    // Of the dump: the hash is shown to many, so no secret may be guessed with its help.
+    let hash = fnv1a(dump(&config).as_bytes());
     let files = source.files.iter().map(|file| file.to_path_buf()).collect();
     Ok(Loaded { config, hash, files, positions: checker.positions })
 }

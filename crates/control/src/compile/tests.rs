@@ -46,6 +46,17 @@ fn a_configuration_becomes_what_the_workers_use() {
 }
 
 #[test]
+fn listeners_that_let_the_system_choose_a_port_have_names_of_their_own() {
+    let text = GOOD.replace(
+        "[{ address: 127.0.0.1:0 }]",
+        "[{ address: 127.0.0.1:0 }, { address: 127.0.0.1:0 }, { address: '[::1]:0' }]",
+    );
+    let listeners = compiled(&text).snapshot.listeners;
+    let names: Vec<&str> = listeners.iter().map(|listener| &*listener.name).collect();
+    assert_eq!(names, ["127.0.0.1:0", "127.0.0.1:0#2", "[::1]:0"]);
+}
+
+#[test]
 fn defaults_are_those_of_the_engine_unless_they_say_otherwise() {
     let (listener, upstream) = (ListenerHttp2::default(), UpstreamHttp2::default());
     let engine = h2::Config::default();

@@ -33,13 +33,19 @@ enum PlannedTargets<'a> {
 }
 
 /// Plans every upstream. Their order is that of the indices in the snapshot.
-pub(super) fn plan<'a>(config: &'a Config, report: &mut Report<'_>) -> Vec<Plan<'a>> {
+pub(super) fn plan<'a>(
+    config: &'a Config,
+    previous: &Previous,
+    next: &mut Previous,
+    report: &mut Report<'_>,
+) -> Vec<Plan<'a>> {
     let mut roots = ClientRoots::default();
     let mut plans = Vec::new();
     for (name, upstream) in &config.upstreams {
         let path = format!("upstreams.{name}");
         report.name(&path, name);
-        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, report);
+        let carried = (previous, &mut *next);
+        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);

@@ -33,9 +33,9 @@ in `narrows.schema.json`: editors complete from it where a file begins with
 
 /// The reference of every key as Markdown.
 pub fn reference() -> String {
-    let root = schema::value();
-    let mut page = Page { root: &root, out: INTRODUCTION.to_owned(), seen: BTreeSet::new() };
-    page.section("Top level", &root);
+    let root = schema::shared();
+    let mut page = Page { root, out: INTRODUCTION.to_owned(), seen: BTreeSet::new() };
+    page.section("Top level", root);
     page.out
 }
 

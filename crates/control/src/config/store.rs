@@ -110,8 +110,8 @@ pub struct HashForm {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisTls {
-    /// PEM file with the authorities that Redis' certificate must come from. Default: those of the
-    /// system.
+    /// PEM file with the authorities that Redis' certificate must come from. Default: the public
+    /// ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<FilePath>,
     /// PEM file with our certificate, if Redis asks for one.

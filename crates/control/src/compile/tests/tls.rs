@@ -67,6 +67,25 @@ fn sessions_resume_after_a_reload_but_not_past_a_new_authority() {
 }
 
 #[test]
+fn tls_to_nodes_is_made_anew_only_when_a_file_has_changed() {
+    let files = Files::new();
+    files.pair("gateway", &["gateway.test"]);
+    let text =
+        files.upstream_config("ca: ca.pem, certificate: gateway.pem, private_key: gateway.key");
+    let reload = |previous: &Previous| {
+        let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+        compile(&loaded, previous, &mut DryStores).expect("valid")
+    };
+    let client = |compiled: &Compiled| compiled.snapshot.upstreams[0].tls.clone();
+    let first = reload(&Previous::new(2));
+    let second = reload(&first.next);
+    assert!(Arc::ptr_eq(&client(&first), &client(&second)));
+    files.pair("gateway", &["gateway.test"]);
+    let third = reload(&second.next);
+    assert!(!Arc::ptr_eq(&client(&second), &client(&third)));
+}
+
+#[test]
 fn version_1_3_alone_can_be_demanded() {
     let files = Files::new();
     let pair = files.pair("server", &["one.test"]);
@@ -218,6 +237,13 @@ impl Files {
         )
     }
 
+    fn upstream_config(&self, tls: &str) -> String {
+        format!(
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: \
+             ['h:1'], tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+        )
+    }
+
     fn load(&self, tls: &str) -> crate::config::Loaded {
         let file = self.0.path().join("c.yaml");
         parse(&file, &self.config(tls), &|_| None).expect("valid")
@@ -245,10 +271,7 @@ impl Files {
     }
 
     fn client_config(&self, tls: &str) -> Arc<ClientConfig> {
-        let text = format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
-             tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
-        );
+        let text = self.upstream_config(tls);
         let loaded = parse(&self.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
         let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
         compiled.snapshot.upstreams[0].tls.config.clone()

@@ -1,7 +1,6 @@
 //! TLS towards clients.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -31,7 +30,7 @@ struct ByName {
 /// The configuration of a listener's TLS; `None`: faults were reported.
 pub(in crate::compile) fn server(
     path: &str,
-    address: SocketAddr,
+    name: &Arc<str>,
     config: &ListenerTls,
     previous: &Previous,
     next: &mut Previous,
@@ -59,7 +58,7 @@ pub(in crate::compile) fn server(
     server.alpn_protocols = vec![ALPN.to_vec()];
     // Sessions resume by ticket alone, so that no worker has to know what another one has seen.
     server.session_storage = Arc::new(NoServerSessionStorage {});
-    let scope = TicketScope { listener: address, client_ca };
+    let scope = TicketScope { listener: name.clone(), client_ca };
     server.ticketer = report.ok(path, previous.tickets(scope, next))?;
     Some(Arc::new(server))
 }

@@ -1,10 +1,11 @@
 //! From the configuration as it is written to the snapshot that the data plane uses.
 //!
-//! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes out at
-//! once, each with its place. Certificates are read here, so each reload reads them again; counters and
-//! the keys of session tickets are carried over from the [`Previous`] snapshot by name, so a reload resets
-//! nothing. Invariant: stores are opened last, when nothing else is wrong, so that a bad configuration
-//! leaves no trace. See `config.rs` for loading, `explain.rs` for asking a snapshot what it would do.
+//! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes
+//! out at once, each with its place. Certificates are read here, so each reload reads them again;
+//! counters and the keys of session tickets are carried over from the [`Previous`] snapshot by
+//! name, so a reload resets nothing. Invariant: stores are opened last, when nothing else is wrong,
+//! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
+//! asking a snapshot what it would do.
 
 mod explain;
 mod http2;
@@ -41,7 +42,8 @@ pub struct Compiled {
 /// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Compiles a configuration, or tells everything that is wrong with it; warnings are among the faults.
+/// Compiles a configuration, or tells everything that is wrong with it; warnings are among the
+/// faults.
 pub fn compile(
     loaded: &Loaded,
     previous: &Previous,
@@ -72,7 +74,8 @@ pub fn compile(
     Ok(Compiled { snapshot, warnings: report.into_faults(), next })
 }
 
-/// The number of worker threads that a configuration asks for: one for each core unless it says more.
+/// The number of worker threads that a configuration asks for: one for each core unless it says
+/// more.
 pub fn worker_count(config: &Config) -> usize {
     match config.workers {
         Some(workers) => workers as usize,

@@ -1,10 +1,11 @@
 //! The configuration as it is written: loading, checking, showing.
 //!
-//! One YAML file, or a directory of them; JSON is read as YAML. The structs below are the one source of
-//! truth: the JSON schema is made from them, files are checked against it, the reference page is written
-//! from it. Loading is strict and reports every fault at once, each with file, line, and column.
-//! Invariant: what [`load`] returns was checked for itself only; whether names refer to anything, and
-//! whether certificates can be read, is found by [`compile`](crate::compile).
+//! One YAML file, or a directory of them; JSON is read as YAML. The structs below are the one
+//! source of truth: the JSON schema is made from them, files are checked against it, the reference
+//! page is written from it. Loading is strict and reports every fault at once, each with file,
+//! line, and column. Invariant: what [`load`] returns was checked for itself only; whether names
+//! refer to anything, and whether certificates can be read, is found by
+//! [`compile`](crate::compile).
 
 mod address;
 mod check;
@@ -107,7 +108,8 @@ pub struct Loaded {
     positions: BTreeMap<String, Position>,
 }
 
-/// Reads a file, or every file of a directory. Either a configuration without errors, or all of them.
+/// Reads a file, or every file of a directory. Either a configuration without errors, or all of
+/// them.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
     load_with(path, &|name| std::env::var(name).ok())
 }
@@ -117,7 +119,8 @@ pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Ve
     read(&source::Source::read(path)?, environment)
 }
 
-/// Reads a text as [`load`] reads a file of that name; relative names of files count from its directory.
+/// Reads a text as [`load`] reads a file of that name; relative names of files count from its
+/// directory.
 pub fn parse(name: &Path, text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
     read(&source::Source::text(name, text), environment)
 }

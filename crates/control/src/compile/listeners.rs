@@ -1,4 +1,7 @@
-//! Listeners.
+//! Listeners: each address once, each with a name of its own.
+//!
+//! The name is the address as written. The data plane knows a listener over a reload by it, so it
+//! must not depend on anything else in the file.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

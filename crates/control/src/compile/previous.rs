@@ -1,5 +1,8 @@
-//! What a new snapshot keeps of the one before: counters by name, keys of session tickets by listener, and
-//! TLS towards nodes where no file has changed, so that a reload leaves warm connections in use.
+//! What a new snapshot keeps of the one before.
+//!
+//! Counters by name and the keys of session tickets by listener, so that a reload resets nothing;
+//! TLS towards nodes where no file has changed, so that warm connections, which are pooled by it,
+//! stay in use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +32,8 @@ pub(super) struct ClientScope {
 }
 
 /// Where a ticket may be used: the same listener, and the same authorities for client certificates.
-/// A ticket stands for a certificate that was checked, so it must not open a door that asks for another.
+/// A ticket stands for a certificate that was checked, so it must not open a door that asks for
+/// another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TicketScope {
     /// The name of the listener.

@@ -1,4 +1,7 @@
 //! Configurations in, snapshots or faults out.
+//!
+//! As with loading, texts of faults are compared exactly and whole. See `tests/tls.rs` for
+//! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod examples;
 mod tls;

@@ -1,5 +1,7 @@
-//! Upstreams: first a plan of each, which finds everything that can be wrong; then, with the stores open,
-//! the upstream itself.
+//! Upstreams: a plan of each first, then the upstream itself.
+//!
+//! The plan finds everything that can be wrong and needs no store. The upstream is made from it
+//! when nothing is wrong and the stores are open; nothing can fail then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The JSON schema of the configuration, made from the structs: the one source of truth.
 //!
-//! Everything else reads this schema: the loader checks files against it, the reference page is written
-//! from it, editors complete from it.
+//! Everything else reads this schema: the loader checks files against it, the reference page is
+//! written from it, editors complete from it.
 
 use std::sync::LazyLock;
 
@@ -84,7 +84,8 @@ fn with_variables(schema: &mut Value) {
     }
 }
 
-/// A schema with its references followed: the definition, under what is written beside the reference.
+/// A schema with its references followed: the definition, under what is written beside the
+/// reference.
 pub(crate) fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     while let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let name = name.rsplit('/').next().unwrap_or_default();

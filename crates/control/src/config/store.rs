@@ -1,4 +1,7 @@
 //! What a store is written as: who knows on which node a job runs.
+//!
+//! Where serde alone can not tell that the right ones of several keys were given, a method says
+//! what was meant, or what to write: [`RedisConfig::topology`], [`HashForm::fields`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,8 @@
 //! Files in, configurations or faults out.
+//!
+//! The table of faults holds their exact texts: they are read by people at bad times, so a change
+//! of one is a decision. Tests of single forms stand beside them, in `units.rs`, `secret.rs`, and
+//! others.
 
 use std::path::Path;
 

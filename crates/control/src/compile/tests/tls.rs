@@ -1,4 +1,7 @@
 //! Certificates: which files are taken, which one a client gets, whose clients are let in.
+//!
+//! Both ends are rustls in memory with what was compiled, so that what is tested is the handshake,
+//! not the configuration of it.
 
 use std::io::{Read as _, Write as _};
 
@@ -176,8 +179,8 @@ fn upstreams_trust_their_authority_and_show_their_certificate() {
     let server = files.server(&format!("certificates: [{pair}], client_ca: ca.pem"));
     let upstream = |tls: &str| {
         let text = format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
-             protocol: h2, tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ \
+             endpoints: ['h:1'], protocol: h2, tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
         );
         let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
         let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
@@ -213,7 +216,8 @@ impl Files {
         Self(directory, Issuer::new(params, key))
     }
 
-    /// Writes a certificate for these names and its key; returns them as the configuration has them.
+    /// Writes a certificate for these names and its key; returns them as the configuration has
+    /// them.
     fn pair(&self, file: &str, names: &[&str]) -> String {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.sign(file, CertificateParams::new(names).expect("names"))
@@ -232,8 +236,8 @@ impl Files {
 
     fn config(&self, tls: &str) -> String {
         format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: {{ u: {{ \
-             endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: \
+             {{ u: {{ endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
         )
     }
 
@@ -293,7 +297,8 @@ impl Pair {
         }
     }
 
-    /// Carries bytes until both sides are done; a byte at the end proves that the client was let in.
+    /// Carries bytes until both sides are done; a byte at the end proves that the client was let
+    /// in.
     fn shake_hands(&mut self) -> Result<(), rustls::Error> {
         self.server.writer().write_all(b"!").expect("buffered");
         for _ in 0..8 {

@@ -1,4 +1,7 @@
 //! TLS towards nodes.
+//!
+//! Nodes are trusted by the authorities named, else by those of the system. The configuration is
+//! carried over a reload as long as no file changed: connections are pooled by it.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
@@ -88,8 +91,8 @@ fn build(
     client
 }
 
-/// Tells whether files have changed. A certificate holds the public half of its key, so the key itself
-/// need not be looked at.
+/// Tells whether files have changed. A certificate holds the public half of its key, so the key
+/// itself need not be looked at.
 fn digest(trusted: &RootCertStore, identity: Option<&CertifiedKey>) -> u64 {
     let mut hasher = DefaultHasher::new();
     for anchor in &trusted.roots {

@@ -1,4 +1,7 @@
 //! TLS towards clients.
+//!
+//! The certificate is chosen by name (SNI), sessions resume by ticket. A ticket is good for its own
+//! listener only, and no longer than the authorities for client certificates stay the same.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +24,8 @@ use crate::config::{CertificatePair, ListenerTls, TlsVersion};
 struct ByName {
     /// By whole name, lower case. Several may serve one name with different kinds of keys.
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    /// By what follows the `*.` of a wildcard, which stands for exactly one label (RFC 6125 §6.4.3).
+    /// By what follows the `*.` of a wildcard, which stands for exactly one label (RFC 6125
+    /// §6.4.3).
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// For all others.
     first: Arc<CertifiedKey>,

@@ -2,6 +2,10 @@
 
 #[path = "store_redis/access.rs"]
 mod access;
+#[path = "store_redis/cluster.rs"]
+mod cluster;
+#[path = "store_redis/failover.rs"]
+mod failover;
 #[path = "store_redis/lookups.rs"]
 mod lookups;
 #[path = "store_redis/outages.rs"]

@@ -20,6 +20,8 @@ use narrows_gateway::clock;
 
 /// Between two questions when nothing happens.
 const ASK_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two questions while a node is away: another one may have taken its place.
+const ASK_INTERVAL_AWAY: Duration = Duration::from_millis(500);
 /// At least between two questions.
 const ASK_PAUSE: Duration = Duration::from_millis(100);
 
@@ -53,7 +55,8 @@ pub(super) async fn run(shared: Arc<Shared>, seeds: Vec<Node>) {
             Err(why) => tracing::debug!(store = shared.name(), why, "no node names the slots"),
         }
         tokio::time::sleep(ASK_PAUSE).await;
-        let patience = if present.is_some() { ASK_INTERVAL } else { ASK_PAUSE };
+        let away = shared.layout.borrow().trouble().is_some();
+        let patience = if away { ASK_INTERVAL_AWAY } else { ASK_INTERVAL };
         // Whichever ends first, the nodes are asked again.
         let _ = tokio::time::timeout(patience, shared.rediscover.notified()).await;
     }

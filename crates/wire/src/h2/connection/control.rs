@@ -120,7 +120,7 @@ impl Connection {
         if difference == 0 {
             return Ok(());
         }
-        for (_, stream) in self.streams.iter_mut() {
+        for (_, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.state.is_closed()) {
             let shifted = stream.send_window.shift(difference);
             shifted.map_err(|_| ConnectionError::flow(Reason::SettingWindow))?;
         }
@@ -143,7 +143,9 @@ impl Connection {
         let difference = i64::from(agreed) - i64::from(self.stream_window_bytes);
         self.stream_window_bytes = agreed;
         if difference != 0 {
-            for (_, stream) in self.streams.iter_mut() {
+            for (_, stream) in
+                self.streams.iter_mut().filter(|(_, stream)| !stream.state.is_closed())
+            {
                 let shifted = stream.credit.shift(difference);
                 shifted.map_err(|_| ConnectionError::flow(Reason::SettingWindow))?;
             }

@@ -164,6 +164,7 @@ impl Connection {
             // RFC 9113 §5.1.2.
             frame::put_reset(self.output.buffer(), id, ErrorCode::REFUSED_STREAM);
             self.streams.remember(id, State::Closed(Cause::ResetByUs));
+            self.rejected.add(Reason::StreamRefused);
             return self.guard.refused(&self.config.guard, self.now).map(|()| Progress::More);
         }
         let checked = section.and_then(|()| {
@@ -173,6 +174,7 @@ impl Connection {
         let content_left = match checked {
             Ok(content_left) => content_left,
             Err((code, reason)) => {
+                self.rejected.add(reason);
                 return self.stream_error(id, code, reason).map(|()| Progress::More);
             }
         };

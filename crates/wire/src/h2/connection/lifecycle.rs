@@ -6,6 +6,7 @@ use super::{Connection, Going, Phase};
 use crate::Time;
 use crate::h2::error::{ConnectionError, ErrorCode, Party, Processed, Reason};
 use crate::h2::frame;
+use crate::h2::streams::STREAM_ID_MAX;
 use crate::h2::timers::Timer;
 use crate::h2::{Event, Role, StreamKey};
 
@@ -18,8 +19,6 @@ const DRAIN_PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Waiting data of a stream makes progress if at least so many bytes go within the stall timeout, or all.
 /// A peer that opens its window byte by byte does not keep a stream alive.
 const PROGRESS_BYTES_MIN: usize = 1024;
-/// The last stream of the first GOAWAY of a drain (RFC 9113 §6.8).
-const ANY_STREAM: u32 = (1 << 31) - 1;
 
 /// Tells whether the peer reads what we write. Set while there is something to write.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +56,7 @@ impl Connection {
             return;
         }
         self.going = Going::Announced;
-        frame::put_goaway(self.output.buffer(), ANY_STREAM, ErrorCode::NO_ERROR, b"");
+        frame::put_goaway(self.output.buffer(), STREAM_ID_MAX, ErrorCode::NO_ERROR, b"");
         frame::put_ping(self.output.buffer(), 0, DRAIN_PING);
         self.timers.set(Timer::Drain, now + DRAIN_PING_TIMEOUT);
     }

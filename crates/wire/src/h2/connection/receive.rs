@@ -6,7 +6,6 @@
 use super::{Connection, Phase};
 use crate::h2::error::{ConnectionError, Reason};
 use crate::h2::frame::{self, FrameHeader, HEADER_BYTES, PREFACE, flag, kind};
-use crate::h2::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN};
 use crate::h2::timers::Timer;
 use crate::h2::{ErrorCode, Event, StreamKey};
 use crate::{Head, Time};
@@ -93,8 +92,8 @@ impl Connection {
         input: &mut &'a [u8],
         head: &mut Head,
     ) -> Result<Progress<'a>, ConnectionError> {
-        if self.input.data.is_some() {
-            return Ok(self.pass_data(input));
+        if let Some(passing) = self.input.data.take() {
+            return Ok(self.pass_data(passing, input));
         }
         if input.is_empty() {
             return Ok(Progress::Dry);
@@ -142,8 +141,8 @@ impl Connection {
             (HEADER_BYTES, 0)
         };
         *input = input.get(before..).unwrap_or_default();
-        self.begin_data(header, padding)?;
-        Ok(self.pass_data(input))
+        let passing = self.begin_data(header, padding)?;
+        Ok(self.pass_data(passing, input))
     }
 
     /// The input does not hold the whole frame: keeps what there is.
@@ -194,7 +193,11 @@ impl Connection {
         let kept = std::mem::take(&mut self.input.partial);
         let payload = kept.get(HEADER_BYTES..).unwrap_or_default();
         let progress = if header.kind == kind::DATA {
-            self.begin_data(header, payload.first().copied().unwrap_or(0)).map(|()| Progress::More)
+            let padding = payload.first().copied().unwrap_or(0);
+            self.begin_data(header, padding).map(|passing| {
+                self.input.data = Some(passing);
+                Progress::More
+            })
         } else {
             self.handle(header, payload, head)
         };
@@ -237,8 +240,7 @@ impl Connection {
     #[inline]
     fn check_frame(&self, header: &FrameHeader) -> Result<(), ConnectionError> {
         // RFC 9113 §4.2.
-        let frame_bytes_max = self.config.max_frame_bytes.clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX);
-        if header.len > frame_bytes_max {
+        if header.len > self.frame_bytes_max {
             return Err(ConnectionError::size(Reason::FrameTooLong));
         }
         if self.phase == Phase::Open && self.input.block.is_none() {

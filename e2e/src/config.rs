@@ -2,35 +2,33 @@
 
 use std::net::SocketAddr;
 
-/// A gateway in front of one node: every call with a `jobid` goes to `node`, found in the embedded store.
-///
-/// The second listener speaks TLS; `{certificate}` and `{private_key}` stand for its files.
-pub const EMBEDDED: &str = "\
-workers: 2
-listeners:
-  - address: 127.0.0.1:0
-stores:
-  jobs: { embedded: { path: '{directory}/jobs.redb' } }
-upstreams:
-  job-nodes:
-    protocol: h2c
-    lookup: { store: jobs, key: '{header.jobid}', allow: [127.0.0.0/8] }
-routes:
-  - name: jobs
-    match: { headers: { jobid: { present: true } } }
-    upstream: job-nodes
-";
+use narrows_testkit::servers::Certificate;
 
-/// As [`EMBEDDED`], with the jobs in Redis.
-pub fn redis(url: &str) -> String {
-    EMBEDDED.replace(
-        "embedded: { path: '{directory}/jobs.redb' }",
-        &format!("redis: {{ url: '{url}', key: '{{key}}' }}"),
-    )
+/// Every call with a `jobid` goes to the node that the embedded store names.
+pub fn embedded() -> String {
+    jobs("embedded: { path: '{directory}/jobs.redb' }", "")
 }
 
-/// A gateway that sends everything to fixed endpoints.
-pub fn fixed(protocol: &str, endpoints: &[SocketAddr]) -> String {
+/// As [`embedded`], with the jobs in Redis.
+pub fn redis(url: &str) -> String {
+    jobs(&format!("redis: {{ url: '{url}', key: '{{key}}' }}"), "")
+}
+
+/// As [`embedded`], with a second listener that speaks TLS, and nodes that show this certificate.
+pub fn embedded_tls(certificate: &Certificate) -> String {
+    let (chain, key) = (certificate.certificate(), certificate.private_key());
+    let (chain, key) = (chain.display(), key.display());
+    let config = jobs(
+        "embedded: { path: '{directory}/jobs.redb' }",
+        &format!("    tls: {{ ca: {chain} }}\n"),
+    );
+    let plain = "  - address: 127.0.0.1:0\n";
+    let tls = format!("{plain}    tls: {{ certificate: {chain}, private_key: {key} }}\n");
+    config.replace(plain, &format!("{plain}{tls}"))
+}
+
+/// Every call goes to these nodes in turn, in plaintext.
+pub fn fixed(endpoints: &[SocketAddr]) -> String {
     let endpoints: Vec<_> = endpoints.iter().map(|address| format!("'{address}'")).collect();
     format!(
         "\
@@ -38,14 +36,32 @@ workers: 2
 listeners:
   - address: 127.0.0.1:0
 upstreams:
-  nodes:
-    protocol: {protocol}
-    endpoints: [{}]
+  nodes: {{ protocol: h2c, endpoints: [{}] }}
 routes:
   - name: all
     match: {{ path: {{ prefix: / }} }}
     upstream: nodes
 ",
         endpoints.join(", ")
+    )
+}
+
+fn jobs(store: &str, upstream: &str) -> String {
+    format!(
+        "\
+workers: 2
+listeners:
+  - address: 127.0.0.1:0
+stores:
+  jobs: {{ {store} }}
+upstreams:
+  job-nodes:
+    protocol: h2c
+    lookup: {{ store: jobs, key: '{{header.jobid}}', allow: [127.0.0.0/8] }}
+{upstream}routes:
+  - name: jobs
+    match: {{ headers: {{ jobid: {{ present: true }} }} }}
+    upstream: job-nodes
+"
     )
 }

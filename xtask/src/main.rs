@@ -6,6 +6,7 @@
 mod command;
 mod machine;
 mod steps;
+mod tidy;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::command::{Tally, cargo, root, run, run_tests};
-use crate::machine;
+use crate::{machine, tidy};
 
 /// What `cargo xtask bench` prints.
 pub(crate) const BENCH: &str = "\
@@ -27,6 +27,7 @@ struct Step {
 
 const STEPS: &[Step] = &[
     Step { name: "fmt", work: |_| run(&mut cargo(&["fmt", "--all", "--check"])), required: false },
+    Step { name: "tidy", work: |_| tidy::check(), required: false },
     Step { name: "clippy", work: |_| clippy(), required: false },
     Step { name: "doc", work: |_| doc(), required: false },
     Step { name: "test", work: unit, required: false },

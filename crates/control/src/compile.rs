@@ -1,10 +1,11 @@
 //! From the configuration as it is written to the snapshot that the data plane uses.
 //!
-//! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes out at
-//! once, each with its place. Certificates are read here, so each reload reads them again; counters and
-//! the keys of session tickets are carried over from the [`Previous`] snapshot by name, so a reload resets
-//! nothing. Invariant: stores are opened last, when nothing else is wrong, so that a bad configuration
-//! leaves no trace. See `config.rs` for loading, `explain.rs` for asking a snapshot what it would do.
+//! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes
+//! out at once, each with its place. Certificates are read here, so each reload reads them again;
+//! counters and the keys of session tickets are carried over from the [`Previous`] snapshot by
+//! name, so a reload resets nothing. Invariant: stores are opened last, when nothing else is wrong,
+//! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
+//! asking a snapshot what it would do.
 
 mod explain;
 mod http2;
@@ -32,7 +33,7 @@ use report::Report;
 pub struct Compiled {
     /// What workers use.
     pub snapshot: Snapshot,
-    /// What somebody should look at, also from loading.
+    /// What somebody should look at.
     pub warnings: Vec<Fault>,
     /// What the next compilation carries over.
     pub next: Previous,
@@ -41,7 +42,8 @@ pub struct Compiled {
 /// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Compiles a configuration, or tells everything that is wrong with it; warnings are among the faults.
+/// Compiles a configuration, or tells everything that is wrong with it; warnings are among the
+/// faults.
 pub fn compile(
     loaded: &Loaded,
     previous: &Previous,
@@ -53,7 +55,7 @@ pub fn compile(
     workers(config, previous, &mut report);
     let listeners = listeners::compile(config, previous, &mut next, &mut report);
     stores::check(config, &mut report);
-    let plans = upstreams::plan(config, &mut report);
+    let plans = upstreams::plan(config, previous, &mut next, &mut report);
     let router = routes::compile(config, previous, &mut next, &mut report);
     unused(config, &mut report);
     if report.has_errors() {
@@ -72,7 +74,8 @@ pub fn compile(
     Ok(Compiled { snapshot, warnings: report.into_faults(), next })
 }
 
-/// The number of worker threads that a configuration asks for: one for each core unless it says more.
+/// The number of worker threads that a configuration asks for: one for each core unless it says
+/// more.
 pub fn worker_count(config: &Config) -> usize {
     match config.workers {
         Some(workers) => workers as usize,

@@ -1,10 +1,11 @@
 //! The configuration as it is written: loading, checking, showing.
 //!
-//! One YAML file, or a directory of them; JSON is read as YAML. The structs below are the one source of
-//! truth: the JSON schema is made from them, files are checked against it, the reference page is written
-//! from it. Loading is strict and reports every fault at once, each with file, line, and column.
-//! Invariant: what [`load`] returns was checked for itself only; whether names refer to anything, and
-//! whether certificates can be read, is found by [`compile`](crate::compile).
+//! One YAML file, or a directory of them; JSON is read as YAML. The structs below are the one
+//! source of truth: the JSON schema is made from them, files are checked against it, the reference
+//! page is written from it. Loading is strict and reports every fault at once, each with file,
+//! line, and column. Invariant: what [`load`] returns was checked for itself only; whether names
+//! refer to anything, and whether certificates can be read, is found by
+//! [`compile`](crate::compile).
 
 mod address;
 mod check;
@@ -99,7 +100,7 @@ pub struct Config {
 pub struct Loaded {
     /// What was read.
     pub config: Config,
-    /// Names the content: equal for files that say the same.
+    /// Names the content: equal for files that say the same. Secrets do not count.
     pub hash: u64,
     /// The files that were read.
     pub files: Vec<PathBuf>,
@@ -107,7 +108,8 @@ pub struct Loaded {
     positions: BTreeMap<String, Position>,
 }
 
-/// Reads a file, or every file of a directory. Either a configuration without errors, or all of them.
+/// Reads a file, or every file of a directory. Either a configuration without errors, or all of
+/// them.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
     load_with(path, &|name| std::env::var(name).ok())
 }
@@ -117,25 +119,27 @@ pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Ve
     read(&source::Source::read(path)?, environment)
 }
 
-/// Reads a text as [`load`] reads a file of that name; relative names of files count from its directory.
+/// Reads a text as [`load`] reads a file of that name; relative names of files count from its
+/// directory.
 pub fn parse(name: &Path, text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
     read(&source::Source::text(name, text), environment)
 }
 
 fn read(source: &source::Source, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let schema = schema::value();
+    let schema = schema::shared();
     let (tree, mut faults) = source.tree();
-    let mut checker = check::Checker::new(&schema, &source.files, environment);
+    let mut checker = check::Checker::new(schema, &source.files, environment);
     let value = checker.document(&tree);
     faults.append(&mut checker.faults);
     if !faults.is_empty() {
         fault::sort(&mut faults);
         return Err(faults);
     }
-    let hash = fnv1a(value.to_string().as_bytes());
     // The schema and serde come from the same structs; should they differ, nothing is let through.
     let config = serde_json::from_value(value)
         .map_err(|error| vec![Fault::error(None, "", error.to_string())])?;
+    // Of the dump: the hash is shown to many, so no secret may be guessed with its help.
+    let hash = fnv1a(dump(&config).as_bytes());
     let files = source.files.iter().map(|file| file.to_path_buf()).collect();
     Ok(Loaded { config, hash, files, positions: checker.positions })
 }

@@ -8,9 +8,10 @@
 pub mod embedded;
 mod flights;
 pub mod jobs;
+mod options;
+pub mod redis;
 mod resolve;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use narrows_gateway::control::StoreFailure;
@@ -18,16 +19,8 @@ use narrows_gateway::lookup::{Outcome, Store};
 use tokio::sync::oneshot;
 
 use self::embedded::Embedded;
-
-/// What a store is made from. Equal options mean the same store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreOptions {
-    /// A file on this machine.
-    Embedded {
-        /// The file; made if it does not exist.
-        path: PathBuf,
-    },
-}
+pub use self::options::StoreOptions;
+use self::redis::Redis;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +28,9 @@ pub enum OpenError {
     /// The file of an embedded store.
     #[error(transparent)]
     Embedded(#[from] embedded::OpenError),
+    /// The options of a Redis store.
+    #[error(transparent)]
+    Redis(#[from] redis::OptionsError),
 }
 
 /// All stores that are open.
@@ -90,6 +86,7 @@ struct Opened {
 #[derive(Debug, Clone)]
 enum Backend {
     Embedded(Arc<Embedded>),
+    Redis(Arc<Redis>),
 }
 
 // === impl Stores ===
@@ -120,6 +117,7 @@ impl Stores {
             StoreOptions::Embedded { path } => {
                 Backend::Embedded(Arc::new(Embedded::open(name, path)?))
             }
+            StoreOptions::Redis(options) => Backend::Redis(Arc::new(Redis::open(name, options)?)),
         };
         let store = backend.store().clone();
         let options = options.clone();
@@ -140,6 +138,7 @@ impl Stores {
     pub fn embedded(&self, name: &str) -> Option<Arc<Embedded>> {
         match self.by_name(name)? {
             Backend::Embedded(embedded) => Some(embedded),
+            Backend::Redis(_) => None,
         }
     }
 
@@ -190,6 +189,7 @@ impl Backend {
     fn store(&self) -> &Arc<Store> {
         match self {
             Self::Embedded(embedded) => embedded.store(),
+            Self::Redis(redis) => redis.store(),
         }
     }
 
@@ -198,11 +198,14 @@ impl Backend {
         match self {
             // The store, its writer, and the list.
             Self::Embedded(_) => 3,
+            // What the tasks share, and the list.
+            Self::Redis(_) => 2,
         }
     }
 
     fn ask(&self, key: Box<[u8]>, reply: Option<Reply>) {
         match (self, reply) {
+            (Self::Redis(redis), reply) => redis.ask(key, reply),
             (Self::Embedded(embedded), Some(reply)) => reply(Ok(embedded.outcome(&key))),
             (Self::Embedded(_), None) => {}
         }
@@ -212,6 +215,7 @@ impl Backend {
         let store = self.store();
         let (kind, detail, counts) = match self {
             Self::Embedded(_) => ("embedded", None, Counts::default()),
+            Self::Redis(redis) => ("redis", redis.trouble(), redis.counts()),
         };
         let name = store.name.to_string();
         StoreStatus { name, kind, up: store.is_up(), entries: store.table.len(), detail, counts }

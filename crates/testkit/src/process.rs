@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long a wait lasts at most. A machine under load is slow; a test that hangs must still end.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Time between two looks at a condition.
+const PACE: Duration = Duration::from_millis(10);
+
 /// A running program and what it has printed.
 #[derive(Debug)]
 pub struct Process {
@@ -41,6 +44,21 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+}
+
+/// Looks at a condition of another process until it holds.
+///
+/// # Panics
+///
+/// When it does not hold within [`PATIENCE`].
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..PATIENCE.as_millis() / PACE.as_millis() {
+        if holds() {
+            return;
+        }
+        thread::sleep(PACE);
+    }
+    panic!("never came true: {what}");
 }
 
 // === impl Process ===

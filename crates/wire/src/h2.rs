@@ -24,7 +24,7 @@ mod timers;
 mod waiting;
 
 pub use config::Config;
-pub use connection::Connection;
+pub use connection::{Connection, Rejected};
 pub use error::{ConnectionError, ErrorCode, OpenError, Party, Processed, Reason};
 pub use event::Event;
 pub use fields::Malformed;

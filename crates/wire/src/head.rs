@@ -245,6 +245,12 @@ impl Head {
         range(&self.bytes, field.text_start(), field.text_len())
     }
 
+    /// The arena from `start` on, whatever stands behind the text included.
+    #[inline]
+    pub(crate) fn text_from(&self, start: u32) -> &[u8] {
+        self.bytes.get(start as usize..).unwrap_or_default()
+    }
+
     /// So many bytes of the arena from `start` on, whatever they are.
     #[inline]
     pub(crate) fn block<const N: usize>(&self, start: u32) -> Option<&[u8; N]> {

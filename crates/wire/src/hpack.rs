@@ -14,12 +14,14 @@ mod hash;
 mod huffman;
 mod index;
 mod integer;
+mod section;
 mod static_table;
 mod table;
 
 pub use crate::syntax::FieldFault;
-pub use decoder::{DecodeError, Decoder, Section, SectionLimits};
+pub use decoder::{DecodeError, Decoder};
 pub use encoder::{Encoder, TABLE_BYTES_CAP};
+pub use section::{Section, SectionLimits};
 pub use static_table::StaticIndex;
 
 /// What HPACK adds to the lengths of name and value for the size of a field (RFC 7541 §4.1).

@@ -10,8 +10,14 @@ mod support;
 mod abuse;
 #[path = "h2/calls.rs"]
 mod calls;
+#[path = "h2/flow.rs"]
+mod flow;
+#[path = "h2/goaway.rs"]
+mod goaway;
 #[path = "h2/legitimate.rs"]
 mod legitimate;
+#[path = "h2/memory.rs"]
+mod memory;
 #[path = "h2/model.rs"]
 mod model;
 #[path = "h2/time.rs"]

@@ -1,5 +1,5 @@
-//! What a snapshot would do with a call, and why: which route and why not the others, which key, which
-//! node as far as the store's table knows.
+//! What a snapshot would do with a call, and why: which route and why not the others, which key,
+//! which node as far as the store's table knows.
 //!
 //! Asks nobody: a key that a remote store has not been asked for yet is said to be unknown so far.
 

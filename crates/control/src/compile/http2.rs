@@ -1,4 +1,7 @@
 //! HTTP/2 limits, from sizes as written to what the engine takes.
+//!
+//! Everything that is not written keeps the engine's own default; a test holds the defaults of the
+//! configuration and those of the engine together.
 
 use std::sync::Arc;
 

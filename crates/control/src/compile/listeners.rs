@@ -1,4 +1,7 @@
-//! Listeners.
+//! Listeners: each address once, each with a name of its own.
+//!
+//! The name is the address as written. The data plane knows a listener over a reload by it, so it
+//! must not depend on anything else in the file.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,9 +25,17 @@ pub(super) fn compile(
         report.error("listeners", "there is none; at least one address to listen on is needed");
     }
     addresses(config, report);
-    let mut compile = |(at, config)| {
+    let mut names: BTreeMap<SocketAddr, usize> = BTreeMap::new();
+    let mut compile = |(at, config): (usize, &ListenerConfig)| {
         let path = format!("listeners[{at}]");
-        listener(&path, config, previous, next, report).map(Arc::new)
+        let count = names.entry(config.address.0).or_insert(0);
+        *count += 1;
+        // Only addresses with port 0 may be there more than once.
+        let name: Arc<str> = match *count {
+            1 => config.address.to_string().into(),
+            count => format!("{}#{count}", config.address).into(),
+        };
+        listener(&path, name, config, previous, next, report).map(Arc::new)
     };
     config.listeners.iter().enumerate().filter_map(&mut compile).collect()
 }
@@ -49,23 +60,23 @@ fn addresses(config: &Config, report: &mut Report<'_>) {
 
 fn listener(
     path: &str,
+    name: Arc<str>,
     config: &ListenerConfig,
     previous: &Previous,
     next: &mut Previous,
     report: &mut Report<'_>,
 ) -> Option<Listener> {
-    let address = config.address.0;
     let h2 = http2::listener(path, config, report);
     let tls = match &config.tls {
         None => None,
         Some(tls) => {
             let path = format!("{path}.tls");
-            Some(tls::server(&path, address, tls, previous, next, report)?)
+            Some(tls::server(&path, &name, tls, previous, next, report)?)
         }
     };
     Some(Listener {
-        name: address.to_string().into(),
-        address,
+        name,
+        address: config.address.0,
         tls,
         h2,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),

@@ -1,4 +1,7 @@
 //! Collects what is wrong while compiling, each with the place of its path.
+//!
+//! Compiling goes on after an error wherever what follows does not depend on it, so that one run
+//! shows as much as possible.
 
 use std::fmt::Display;
 
@@ -61,7 +64,8 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A message of several lines, which shows the text again and ends with the reason, cut to the reason.
+/// A message of several lines, which shows the text again and ends with the reason, cut to the
+/// reason.
 fn one_line(message: &str) -> String {
     match (message.split_once(": "), message.rsplit_once("\nerror: ")) {
         (Some((what, _)), Some((_, reason))) => format!("{what}: {}", reason.replace('\n', " ")),

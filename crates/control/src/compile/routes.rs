@@ -1,4 +1,8 @@
 //! Routes and what they match.
+//!
+//! A route whose match an earlier one has too is an error: it would never be reached. The order of
+//! the file matters only between routes that are equally specific; the data plane's router sorts
+//! them.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

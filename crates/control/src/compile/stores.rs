@@ -1,4 +1,7 @@
 //! Stores: what can be wrong with them before they are opened, and the door to who opens them.
+//!
+//! Checking touches no store and no network; it reads certificates only. Opening is behind a trait,
+//! so that a configuration can be checked on a machine that has none of the stores.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +13,9 @@ use crate::config::{Config, RedisConfig, StoreConfig, Topology, ValueForm};
 
 /// Opens stores and keeps them open over reloads.
 pub trait Stores {
-    /// The store of this name. One that is open with an equal configuration is given again, with all
-    /// that it knows. A remote store that can not be reached is no error: it is opened and asked later.
+    /// The store of this name. One that is open with an equal configuration is given again, with
+    /// all that it knows. A remote store that can not be reached is no error: it is opened and
+    /// asked later.
     fn get_or_open(
         &mut self,
         name: &str,

@@ -1,4 +1,7 @@
 //! Configurations in, snapshots or faults out.
+//!
+//! As with loading, texts of faults are compared exactly and whole. See `tests/tls.rs` for
+//! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod examples;
 mod tls;
@@ -43,6 +46,17 @@ fn a_configuration_becomes_what_the_workers_use() {
     assert!(lookup.store.complete);
     assert!(lookup.allow.contains([10, 1, 2, 3].into()));
     assert!(matches!(snapshot.upstreams[1].protocol, Protocol::H2c));
+}
+
+#[test]
+fn listeners_that_let_the_system_choose_a_port_have_names_of_their_own() {
+    let text = GOOD.replace(
+        "[{ address: 127.0.0.1:0 }]",
+        "[{ address: 127.0.0.1:0 }, { address: 127.0.0.1:0 }, { address: '[::1]:0' }]",
+    );
+    let listeners = compiled(&text).snapshot.listeners;
+    let names: Vec<&str> = listeners.iter().map(|listener| &*listener.name).collect();
+    assert_eq!(names, ["127.0.0.1:0", "127.0.0.1:0#2", "[::1]:0"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Certificates, keys, and the rustls configurations made from them.
 //!
 //! Files are read at each compilation. A file that can not be used is an error with the reason; a
-//! certificate that has expired is a warning, because refusing it would also stop the listeners whose
-//! certificates are good. See `tls/server.rs` and `tls/client.rs` for the two sides.
+//! certificate that has expired is a warning, because refusing it would also stop the listeners
+//! whose certificates are good. See `tls/server.rs` and `tls/client.rs` for the two sides.
 
 mod client;
 mod server;

@@ -1,5 +1,7 @@
-//! Upstreams: first a plan of each, which finds everything that can be wrong; then, with the stores open,
-//! the upstream itself.
+//! Upstreams: a plan of each first, then the upstream itself.
+//!
+//! The plan finds everything that can be wrong and needs no store. The upstream is made from it
+//! when nothing is wrong and the stores are open; nothing can fail then.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,13 +35,19 @@ enum PlannedTargets<'a> {
 }
 
 /// Plans every upstream. Their order is that of the indices in the snapshot.
-pub(super) fn plan<'a>(config: &'a Config, report: &mut Report<'_>) -> Vec<Plan<'a>> {
+pub(super) fn plan<'a>(
+    config: &'a Config,
+    previous: &Previous,
+    next: &mut Previous,
+    report: &mut Report<'_>,
+) -> Vec<Plan<'a>> {
     let mut roots = ClientRoots::default();
     let mut plans = Vec::new();
     for (name, upstream) in &config.upstreams {
         let path = format!("upstreams.{name}");
         report.name(&path, name);
-        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, report);
+        let carried = (previous, &mut *next);
+        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);

@@ -1,4 +1,8 @@
 //! Addresses and networks as they are written in the configuration.
+//!
+//! Each is checked when it is read, so what is compiled needs no further look at the text. A name
+//! that has to be resolved may stand for a node only: a listener and a network are always
+//! addresses.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,7 @@
 //! Checks a tree against the schema and turns it into JSON, collecting every fault with its place.
 //!
-//! The type of a scalar is decided here, by the key it stands under. What comes out without a fault is
-//! accepted by serde; what comes out with one is not used.
+//! The type of a scalar is decided here, by the key it stands under. What comes out without a fault
+//! is accepted by serde; what comes out with one is not used.
 
 mod choice;
 mod scalar;

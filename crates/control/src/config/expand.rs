@@ -1,7 +1,8 @@
 //! `${NAME}` and `${NAME:-default}` inside scalars.
 //!
 //! Expanded once, before the text is read as what its key wants: a value can not bring in another
-//! variable. `$${` stands for a literal `${`; a lone `$` means itself, so that patterns need no escape.
+//! variable. `$${` stands for a literal `${`; a lone `$` means itself, so that patterns need no
+//! escape.
 
 /// Where variables come from.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -1,8 +1,8 @@
 //! What is wrong with a configuration, and where.
 //!
-//! A fault is made for a person who has the file open: it names the file, the line, the column, the path
-//! of the key, and what to write instead where that can be guessed. Loading and compiling collect every
-//! fault before they give up, so that one run shows them all.
+//! A fault is made for a person who has the file open: it names the file, the line, the column, the
+//! path of the key, and what to write instead where that can be guessed. Loading and compiling
+//! collect every fault before they give up, so that one run shows them all.
 
 use std::fmt;
 use std::path::Path;

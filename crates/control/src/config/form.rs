@@ -1,8 +1,9 @@
 //! Values that are written as one word: durations, sizes, addresses, secrets.
 //!
-//! Each is a type that can not hold a wrong value. [`TextForm`] gives it a name for the JSON schema's
-//! `format`, a sentence on what is expected, and a parser; the macro makes serde and schemars agree with
-//! them. The loader finds the parser again by the name, so that a bad word is reported with its place.
+//! Each is a type that can not hold a wrong value. [`TextForm`] gives it a name for the JSON
+//! schema's `format`, a sentence on what is expected, and a parser; the macro makes serde and
+//! schemars agree with them. The loader finds the parser again by the name, so that a bad word is
+//! reported with its place.
 
 use std::fmt::Display;
 use std::str::FromStr;

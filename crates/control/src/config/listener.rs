@@ -1,4 +1,8 @@
 //! What a listener is written as.
+//!
+//! The doc line of each field is what the reference page and editors show: it says the unit, the
+//! effect, and what 0 means. The defaults are the safe ones. See `compile/listeners.rs` for what
+//! becomes of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,8 +1,8 @@
 //! Names of files.
 //!
-//! A relative name counts from the directory of the configuration file that holds it, so that it means
-//! the same whatever the working directory is. The loader makes it whole; what is compiled is never
-//! relative to anything but the working directory of a relative configuration file.
+//! A relative name counts from the directory of the configuration file that holds it, so that it
+//! means the same whatever the working directory is. The loader makes it whole; what is compiled is
+//! never relative to anything but the working directory of a relative configuration file.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,7 @@
 //! What concerns the process as a whole: the admin listener, logs, draining.
+//!
+//! None of it is seen by the data plane, but for whether calls are recorded. The control plane
+//! takes it from the configuration itself.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::units::{Limit, Period};
 
-/// The admin listener: health, metrics, reload, live streams. It has no password: keep it on loopback.
+/// The admin listener: health, metrics, reload, live streams. It has no password: keep it on
+/// loopback.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminConfig {
@@ -28,8 +32,8 @@ pub struct AccessLogConfig {
     pub path: LogPath,
     /// How a record is written.
     pub format: AccessFormat,
-    /// A call that lives longer is also recorded at each such interval, so that a stream of hours is
-    /// not invisible until its end. `none` or 0: only at the end.
+    /// A call that lives longer is also recorded at each such interval, so that a stream of hours
+    /// is not invisible until its end. `none` or 0: only at the end.
     pub interval: Limit<Period>,
 }
 

@@ -1,4 +1,8 @@
 //! The reference page, written from the schema.
+//!
+//! A section for each kind of object in the order in which one meets them, a row for each key. What
+//! a key means is its doc comment; nothing about a key is written here. A test keeps the page in
+//! `docs/` equal.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,14 +19,16 @@ One YAML file, or a directory whose `*.yaml`, `*.yml`, and `*.json` files are pu
 listeners and routes behind each other in the order of the file names, stores and upstreams by name,
 anything else in one file only. JSON is read as YAML.
 
-* **Strict**: an unknown key, a wrong type, a key given twice is an error; all errors are reported at once,
-  each with file, line, and column.
-* **Durations** carry units: `250ms`, `10s`, `1m30s`, `1h`, `7d`. **Sizes** too: `512` bytes, `64KiB`,
-  `3GiB`, `1MB`; `k`, `m`, `g` as nginx writes them are powers of 1024.
+* **Strict**: an unknown key, a wrong type, a key given twice is an error; all errors are reported
+  at once, each with file, line, and column.
+* **Durations** carry units: `250ms`, `10s`, `1m30s`, `1h`, `7d`. **Sizes** too: `512` bytes,
+  `64KiB`, `3GiB`, `1MB`; `k`, `m`, `g` as nginx writes them are powers of 1024.
 * **Limits** that may be absent are written `none` or `0` then.
-* **Variables**: `${NAME}` and `${NAME:-default}` in any value; an unset variable without a default is an
-  error. `$${` stands for a literal `${`. Inside `{ }` and `[ ]` YAML wants such a value in quotes. Inside `{ }` and `[ ]` YAML wants such a value in quotes.
-* **Secrets**: `file:PATH` takes the content of a file. Secrets print as `****` wherever they are shown.
+* **Variables**: `${NAME}` and `${NAME:-default}` in any value; an unset variable without a default
+  is an error. `$${` stands for a literal `${`. Inside `{ }` and `[ ]` YAML wants such a value in
+  quotes.
+* **Secrets**: `file:PATH` takes the content of a file. Secrets print as `****` wherever they are
+  shown.
 * **Files** with relative names are looked for from the directory of the configuration file.
 * **Reload** is all or nothing: a configuration with an error changes nothing.
 
@@ -33,9 +39,9 @@ in `narrows.schema.json`: editors complete from it where a file begins with
 
 /// The reference of every key as Markdown.
 pub fn reference() -> String {
-    let root = schema::value();
-    let mut page = Page { root: &root, out: INTRODUCTION.to_owned(), seen: BTreeSet::new() };
-    page.section("Top level", &root);
+    let root = schema::shared();
+    let mut page = Page { root, out: INTRODUCTION.to_owned(), seen: BTreeSet::new() };
+    page.section("Top level", root);
     page.out
 }
 

@@ -1,4 +1,8 @@
 //! What a route is written as: which requests, to which upstream, within which limits.
+//!
+//! There is no limit in time unless one is written: a stream may live for hours. See
+//! `compile/routes.rs` for what becomes of it, and the data plane's `route.rs` for which of several
+//! routes wins.
 
 use std::collections::BTreeMap;
 

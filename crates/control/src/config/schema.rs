@@ -1,7 +1,9 @@
 //! The JSON schema of the configuration, made from the structs: the one source of truth.
 //!
-//! Everything else reads this schema: the loader checks files against it, the reference page is written
-//! from it, editors complete from it.
+//! Everything else reads this schema: the loader checks files against it, the reference page is
+//! written from it, editors complete from it.
+
+use std::sync::LazyLock;
 
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -12,13 +14,20 @@ use super::Config;
 
 /// The schema as JSON text, for editors: `# yaml-language-server: $schema=narrows.schema.json`.
 pub fn schema() -> String {
-    let mut text = serde_json::to_string_pretty(&value()).expect("a schema is plain JSON");
+    let mut schema = shared().clone();
+    with_variables(&mut schema);
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is plain JSON");
     text.push('\n');
     text
 }
 
-/// The schema as a value.
-pub(crate) fn value() -> Value {
+/// The schema as a value, made once.
+pub(crate) fn shared() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(value);
+    &SCHEMA
+}
+
+fn value() -> Value {
     let settings = SchemaSettings::draft2020_12()
         .with_transform(RecursiveTransform(without_null))
         .with_transform(RecursiveTransform(without_default_of_required));
@@ -59,7 +68,24 @@ fn without_default_of_required(schema: &mut Schema) {
     }
 }
 
-/// A schema with its references followed: the definition, under what is written beside the reference.
+/// For editors: a number or a truth value may also be a variable.
+fn with_variables(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut()
+        && let Some(kind @ ("integer" | "boolean")) = object.get("type").and_then(Value::as_str)
+    {
+        let kinds = serde_json::json!([kind, "string"]);
+        object.insert("type".to_owned(), kinds);
+        object.insert("pattern".to_owned(), r"\$\{".into());
+    }
+    match schema {
+        Value::Object(object) => object.values_mut().for_each(with_variables),
+        Value::Array(items) => items.iter_mut().for_each(with_variables),
+        _ => {}
+    }
+}
+
+/// A schema with its references followed: the definition, under what is written beside the
+/// reference.
 pub(crate) fn resolve<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     while let Some(name) = schema.get("$ref").and_then(Value::as_str) {
         let name = name.rsplit('/').next().unwrap_or_default();

@@ -1,8 +1,8 @@
 //! Values that must not be seen.
 //!
-//! A secret prints as `****` wherever it goes: dumps, logs, messages, `{:?}`. Its content leaves only
-//! through [`Secret::reveal`], called where the connection is made. `file:PATH` in its place is replaced by
-//! the content of the file when the configuration is loaded.
+//! A secret prints as `****` wherever it goes: dumps, logs, messages, `{:?}`. Its content leaves
+//! only through [`Secret::reveal`], called where the connection is made. `file:PATH` in its place
+//! is replaced by the content of the file when the configuration is loaded.
 
 use std::convert::Infallible;
 use std::fmt;

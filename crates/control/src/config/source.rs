@@ -1,8 +1,8 @@
 //! Files and directories: reads them, and merges the files of a directory into one tree.
 //!
-//! In a directory, every `*.yaml`, `*.yml`, and `*.json` is read in the order of their names. Lists of
-//! listeners and routes are put behind each other; stores and upstreams are put together by name;
-//! anything else may be in one file only. What two files both say is a fault that names both.
+//! In a directory, every `*.yaml`, `*.yml`, and `*.json` is read in the order of their names. Lists
+//! of listeners and routes are put behind each other; stores and upstreams are put together by
+//! name; anything else may be in one file only. What two files both say is a fault that names both.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

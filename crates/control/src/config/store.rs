@@ -1,4 +1,7 @@
 //! What a store is written as: who knows on which node a job runs.
+//!
+//! Where serde alone can not tell that the right ones of several keys were given, a method says
+//! what was meant, or what to write: [`RedisConfig::topology`], [`HashForm::fields`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,8 +113,8 @@ pub struct HashForm {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisTls {
-    /// PEM file with the authorities that Redis' certificate must come from. Default: those of the
-    /// system.
+    /// PEM file with the authorities that Redis' certificate must come from. Default: the public
+    /// ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<FilePath>,
     /// PEM file with our certificate, if Redis asks for one.

@@ -1,4 +1,7 @@
 //! Guesses which word was meant.
+//!
+//! A guess is only made where it is likely right: one slip for every three letters, or a word that
+//! was cut short. Otherwise all the words that are known are listed.
 
 /// The end of a message about an unknown word: the nearest of the known ones, or all of them.
 pub(crate) fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -1,8 +1,9 @@
 //! Durations and sizes as people write them.
 //!
-//! A duration is a sum of parts, each with its unit, from large to small: `250ms`, `10s`, `1m30s`. A size
-//! is a number with a unit: `64KiB`, `3GiB`, or as nginx writes it, `3000m`. A limit is one of these, or
-//! `none`. A bare number other than 0 is no duration: nobody can tell which unit was meant.
+//! A duration is a sum of parts, each with its unit, from large to small: `250ms`, `10s`, `1m30s`.
+//! A size is a number with a unit: `64KiB`, `3GiB`, or as nginx writes it, `3000m`. A limit is one
+//! of these, or `none`. A bare number other than 0 is no duration: nobody can tell which unit was
+//! meant.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,7 @@
 //! What an upstream is written as: a set of nodes and how they are reached.
+//!
+//! Only what the data plane can do is accepted: a protocol or a way to balance that comes later is
+//! an error here until then. See `compile/upstreams.rs` for what becomes of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,8 +116,8 @@ pub struct LookupConfig {
     pub store: String,
     /// Makes the key from the request, such as `{header.jobid}`.
     pub key: String,
-    /// Networks in which targets may be. A target elsewhere is refused, so that a poisoned store can
-    /// not make the gateway a relay to anywhere.
+    /// Networks in which targets may be. A target elsewhere is refused, so that a poisoned store
+    /// can not make the gateway a relay to anywhere.
     pub allow: Vec<Network>,
     /// How long a call waits for the store.
     pub budget: Period,

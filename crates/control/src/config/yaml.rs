@@ -1,8 +1,8 @@
 //! YAML text as a tree in which every node and key knows its place.
 //!
-//! Scalars stay text: their type is decided by the schema, not by YAML's guesses, so that `no`, `1.10`,
-//! and `0x1f` mean what the key says they mean. Aliases are expanded; the limits below keep a small file
-//! from becoming a large tree.
+//! Scalars stay text: their type is decided by the schema, not by YAML's guesses, so that `no`,
+//! `1.10`, and `0x1f` mean what the key says they mean. Aliases are expanded; the limits below keep
+//! a small file from becoming a large tree.
 
 use std::collections::HashMap;
 

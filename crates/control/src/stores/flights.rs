@@ -4,8 +4,6 @@
 //! who waits when it lands. A flight knows whether what it asks for has changed since it began, so that an
 //! answer from before the change is not taken for the truth.
 
-#![allow(dead_code, reason = "changes of keys are announced by Redis stores only")]
-
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -40,20 +40,38 @@ pub fn run_client(
     cases: &[&str],
 ) -> Vec<String> {
     let mut command = stack.command("client");
-    command.args(["--target", &target.to_string()]);
-    for (name, value) in metadata {
-        command.args(["--metadata", &format!("{name}={value}")]);
-    }
     if let Some(certificate) = certificate {
         command.arg("--ca").arg(certificate.certificate());
     }
     if !cases.is_empty() {
         command.args(["--cases", &cases.join(",")]);
     }
-    let mut client = Process::start(&format!("{stack:?} client"), &mut command);
+    outcomes(&format!("{} client", stack.name()), command, target, metadata)
+}
+
+/// Runs the HTTP/2 client of another make against `target`, with output as [`run_client`].
+///
+/// # Panics
+///
+/// As [`run_client`].
+pub fn run_oracle(target: SocketAddr, metadata: &[(&str, &str)]) -> Vec<String> {
+    outcomes("oracle", Stack::Grpcio.command("oracle"), target, metadata)
+}
+
+fn outcomes(
+    name: &str,
+    mut command: Command,
+    target: SocketAddr,
+    metadata: &[(&str, &str)],
+) -> Vec<String> {
+    command.args(["--target", &target.to_string()]);
+    for (name, value) in metadata {
+        command.args(["--metadata", &format!("{name}={value}")]);
+    }
+    let mut client = Process::start(name, &mut command);
     let status = client.wait();
     let lines = client.log().to_vec();
-    assert!(status.success(), "{stack:?} client: {status}\n{}", lines.join("\n"));
+    assert!(status.success(), "{name}: {status}\n{}", lines.join("\n"));
     lines.into_iter().filter(|line| line.starts_with('{')).collect()
 }
 

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::repository;
@@ -41,7 +41,20 @@ impl Narrows {
     /// Each listener stands in the configuration as `- address: 127.0.0.1:0`; `{directory}` stands for a
     /// directory that goes with this value.
     pub fn start(config: &str) -> Self {
-        let directory = Scratch::new("gateway");
+        Self::start_in(Scratch::new("gateway"), config)
+    }
+
+    /// Stops it at once and starts it again in its directory, with its configuration and its files.
+    #[must_use]
+    pub fn restart(self, config: &str) -> Self {
+        let Self { mut process, directory, .. } = self;
+        process.signal(Signal::Int);
+        process.wait();
+        drop(process);
+        Self::start_in(directory, config)
+    }
+
+    fn start_in(directory: Scratch, config: &str) -> Self {
         let wanted = config.matches("- address: 127.0.0.1:0").count();
         let file = directory.write("narrows.yaml", &complete(config, &directory));
         let mut command = Command::new(Self::binary());
@@ -107,6 +120,11 @@ impl Narrows {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "narrows {arguments:?}: {}\n{error}", output.status);
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Its directory: that of the configuration, and where relative paths lead.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Writes the configuration anew; a reload makes it count.

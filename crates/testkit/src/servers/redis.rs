@@ -1,4 +1,4 @@
-//! A real Redis, without persistence, in a directory of its own, and a minimal client for it.
+//! A real Redis in a directory of its own, and a minimal client for it. It keeps its content when it is killed.
 //!
 //! The client sends one command and waits for its reply, so a returned write is an acknowledged write. It is
 //! kept apart from the crate that the gateway uses: a test must not share a fault with what it tests.
@@ -17,6 +17,19 @@ pub struct Redis {
     directory: Scratch,
     process: Option<Process>,
     connection: Option<BufReader<TcpStream>>,
+    arguments: Vec<String>,
+    role: Role,
+}
+
+/// What a process is started as.
+#[derive(Debug)]
+enum Role {
+    Server,
+    /// Watches the server there under a name.
+    Sentinel {
+        master: SocketAddr,
+        name: String,
+    },
 }
 
 // === impl Redis ===
@@ -28,11 +41,35 @@ impl Redis {
     ///
     /// When it is not installed.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with more arguments, as `--requirepass secret`; this client uses such a password.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed, or does not take the arguments.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::new(arguments, Role::Server)
+    }
+
+    /// Starts a sentinel that alone decides when its server is down, after half a second.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed.
+    pub fn sentinel_of(master: SocketAddr, name: &str) -> Self {
+        Self::new(&[], Role::Sentinel { master, name: name.to_owned() })
+    }
+
+    fn new(arguments: &[&str], role: Role) -> Self {
         let mut redis = Self {
+            role,
             address: free_address(),
             directory: Scratch::new("redis"),
             process: None,
             connection: None,
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         };
         redis.revive();
         redis
@@ -48,22 +85,37 @@ impl Redis {
         format!("redis://{}", self.address)
     }
 
-    /// Kills it. Its content is gone.
+    /// Kills it.
     pub fn kill(&mut self) {
         self.connection = None;
         self.process = None;
     }
 
-    /// Starts it again on the same port, empty.
+    /// Starts it again on the same port, with the same content.
     pub fn revive(&mut self) {
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()]);
-        command.args(["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"]);
-        command.arg("--dir").arg(self.directory.path());
+        let port = self.address.port().to_string();
+        let ready = match &self.role {
+            Role::Server => {
+                command.args(["--bind", "127.0.0.1", "--port", &port]);
+                command.args(["--save", "", "--appendonly", "yes"]);
+                command.arg("--dir").arg(self.directory.path());
+                "Ready to accept connections"
+            }
+            Role::Sentinel { master, name } => {
+                let watched = format!("{name} {} {} 1", master.ip(), master.port());
+                let config = format!(
+                    "bind 127.0.0.1\nport {port}\nsentinel monitor {watched}\n\
+                     sentinel down-after-milliseconds {name} 500\n\
+                     sentinel failover-timeout {name} 3000\n"
+                );
+                command.arg(self.directory.write("sentinel.conf", &config)).arg("--sentinel");
+                "+monitor master"
+            }
+        };
+        command.args(&self.arguments);
         let mut process = Process::start("redis-server", &mut command);
-        process.wait_for("Ready to accept connections", |line| {
-            line.contains("Ready to accept").then_some(())
-        });
+        process.wait_for(ready, |line| line.contains(ready).then_some(()));
         self.process = Some(process);
     }
 
@@ -83,13 +135,22 @@ impl Redis {
     ///
     /// When Redis is away or answers with an error.
     pub fn command(&mut self, words: &[&str]) -> String {
+        self.try_command(words).unwrap_or_else(|why| panic!("{words:?}: {why}"))
+    }
+
+    /// As [`Redis::command`]; what is wrong if Redis is away or answers with an error.
+    pub fn try_command(&mut self, words: &[&str]) -> Result<String, String> {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
         }
         let connection = self.connection();
-        connection.get_mut().write_all(request.as_bytes()).expect("Redis takes commands");
-        reply(connection)
+        let sent = connection.get_mut().write_all(request.as_bytes());
+        let answer = sent.map_err(|error| error.to_string()).and_then(|()| reply(connection));
+        if answer.is_err() {
+            self.connection = None;
+        }
+        answer
     }
 
     /// Writes a key.
@@ -122,33 +183,41 @@ impl Redis {
 
     fn connection(&mut self) -> &mut BufReader<TcpStream> {
         let address = self.address;
+        let mut arguments = self.arguments.iter().skip_while(|a| *a != "--requirepass").skip(1);
         self.connection.get_or_insert_with(|| {
-            let stream = TcpStream::connect(address).expect("Redis runs");
+            let mut stream = TcpStream::connect(address).expect("Redis runs");
             stream.set_nodelay(true).expect("loopback takes options");
             stream.set_read_timeout(Some(PATIENCE)).expect("loopback takes options");
+            if let Some(password) = arguments.next() {
+                let auth = format!("AUTH {password}\r\n");
+                stream.write_all(auth.as_bytes()).expect("Redis takes commands");
+                reply(&mut BufReader::new(&stream)).expect("the password is right");
+            }
             BufReader::new(stream)
         })
     }
 }
 
-fn reply(from: &mut BufReader<TcpStream>) -> String {
+fn reply(from: &mut BufReader<impl Read>) -> Result<String, String> {
     let mut line = String::new();
-    from.read_line(&mut line).expect("Redis answers");
-    let (kind, rest) = line.trim_end().split_at(1);
+    from.read_line(&mut line).map_err(|error| error.to_string())?;
+    let Some((kind, rest)) = line.trim_end().split_at_checked(1) else {
+        return Err("Redis closed the connection".to_owned());
+    };
     match kind {
-        "+" | ":" => rest.to_owned(),
-        "$" if rest == "-1" => String::new(),
+        "+" | ":" => Ok(rest.to_owned()),
+        "$" if rest == "-1" => Ok(String::new()),
         "$" => {
             let mut value = vec![0; rest.parse::<usize>().expect("a length") + 2];
-            from.read_exact(&mut value).expect("Redis sends what it announced");
+            from.read_exact(&mut value).map_err(|error| error.to_string())?;
             value.truncate(value.len() - 2);
-            String::from_utf8(value).expect("tests store text")
+            Ok(String::from_utf8(value).expect("tests store text"))
         }
         "*" => {
             let elements = (0..rest.parse::<usize>().expect("a length")).map(|_| reply(from));
-            elements.collect::<Vec<_>>().join(" ")
+            Ok(elements.collect::<Result<Vec<_>, _>>()?.join(" "))
         }
-        _ => panic!("Redis answered {line}"),
+        _ => Err(format!("Redis answered {line}")),
     }
 }
 
@@ -157,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_write_is_read_back_and_lost_with_the_process() {
+    fn a_write_is_read_back_and_survives_the_process() {
         let mut redis = Redis::start();
         redis.set("job-1", "127.0.0.1:1");
         assert_eq!(redis.command(&["GET", "job-1"]), "127.0.0.1:1");
@@ -166,6 +235,6 @@ mod tests {
         assert_eq!(redis.info("connected_clients"), 1);
         redis.kill();
         redis.revive();
-        assert_eq!(redis.command(&["GET", "job-1"]), "");
+        assert_eq!(redis.command(&["GET", "job-1"]), "127.0.0.1:1");
     }
 }

@@ -29,7 +29,7 @@ impl Random {
         self.next() % bound
     }
 
-    fn hex(&mut self, digits: usize) -> String {
+    pub(crate) fn hex(&mut self, digits: usize) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         (0..digits).map(|_| char::from(DIGITS[self.below(16) as usize])).collect()
     }
@@ -62,7 +62,7 @@ impl Client {
     }
 
     /// A field that is in the table or gets there.
-    fn repeated(&mut self, name: &str, value: &str, out: &mut Vec<u8>) {
+    pub(crate) fn repeated(&mut self, name: &str, value: &str, out: &mut Vec<u8>) {
         let mut head = Head::new();
         head.push_text(name.as_bytes(), value.as_bytes(), Indexing::MayRepeat);
         let mut alone = Vec::new();
@@ -79,7 +79,7 @@ impl Client {
     }
 
     /// A field whose value is not put into the table; its name is, once.
-    fn unique(&mut self, name: &str, value: &str, out: &mut Vec<u8>) {
+    pub(crate) fn unique(&mut self, name: &str, value: &str, out: &mut Vec<u8>) {
         if self.entries.iter().all(|(have, _)| have != name) {
             return self.repeated(name, value, out);
         }

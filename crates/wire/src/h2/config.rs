@@ -43,8 +43,9 @@ pub struct Config {
     pub settings_timeout: Duration,
     /// From the first byte of a header block, or of any frame but DATA, to its last. Default: 10 s.
     pub header_timeout: Duration,
-    /// A stream is reset when waiting data makes no progress for so long, and the connection is closed
-    /// when its output makes none. Progress is bytes sent, not frames received. Default: 30 s.
+    /// A stream is reset when its waiting data makes no progress for so long, and the connection is closed
+    /// when its output makes none. Progress is bytes sent, not frames received. It is looked at once per
+    /// such time, so that a stall lasts for less than twice as long. Default: 30 s.
     pub stall_timeout: Duration,
     /// Budgets against abuse.
     pub guard: guard::Limits,

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use super::flow::{Credit, Window};
 use super::frame::{self, PREFACE};
 use super::guard::Guard;
-use super::settings::{self, WINDOW_DEFAULT};
+use super::settings::{self, FRAME_BYTES_MAX, FRAME_BYTES_MIN, WINDOW_DEFAULT};
 use super::state::{Cause, Fault, State};
 use super::streams::Streams;
 use super::timers::{Timer, Timers};
@@ -62,6 +62,8 @@ pub struct Connection {
     send_window: Window,
     /// What the peer may send.
     credit: Credit,
+    /// Payload bytes of a frame that the peer may send.
+    frame_bytes_max: u32,
     /// Window of a new stream that the peer reckons with: ours once it has acknowledged our SETTINGS.
     stream_window_bytes: u32,
     /// Bytes handed to the owner and not granted, over all streams.
@@ -73,10 +75,20 @@ pub struct Connection {
     next_id: u32,
     /// The highest id of a stream that the peer opened.
     last_peer_id: u32,
+    rejected: Rejected,
     /// Whether a PING of the owner is on the way.
     ping_sent: bool,
     settings_acked: bool,
     watch: lifecycle::OutputWatch,
+}
+
+/// Requests that never became an event (server role): malformed, too large, or too many at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rejected {
+    /// How many, since the connection began.
+    pub requests: u64,
+    /// Why the last of them was.
+    pub last: Option<Reason>,
 }
 
 /// How far the connection is.
@@ -129,6 +141,7 @@ impl Connection {
             peer: Settings::default(),
             send_window: Window::new(WINDOW_DEFAULT),
             credit: Credit::new(connection_window_bytes),
+            frame_bytes_max: config.max_frame_bytes.clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX),
             // Until our SETTINGS have arrived, the peer may use the protocol's default.
             stream_window_bytes: config.initial_window_bytes.max(WINDOW_DEFAULT),
             ungranted: 0,
@@ -136,6 +149,7 @@ impl Connection {
             pool: Pool::default(),
             next_id: 1,
             last_peer_id: 0,
+            rejected: Rejected::default(),
             ping_sent: false,
             settings_acked: false,
             watch: lifecycle::OutputWatch::default(),
@@ -193,6 +207,11 @@ impl Connection {
     /// Bytes that wait for window or room, over all streams.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
+    }
+
+    /// Requests that were answered with RST_STREAM before their owner heard of them.
+    pub fn rejected(&self) -> Rejected {
+        self.rejected
     }
 
     /// What the peer announced.
@@ -312,5 +331,36 @@ impl Connection {
         if self.streams.len() == 0 {
             self.check_drained();
         }
+    }
+}
+
+// === impl Rejected ===
+
+impl Rejected {
+    fn add(&mut self, reason: Reason) {
+        self.requests += 1;
+        self.last = Some(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Head;
+    use crate::h2::streams::STREAM_ID_MAX;
+    use crate::h2::{End, OpenError};
+
+    /// RFC 9113 §5.1.1: the last id is 2^31-1.
+    #[test]
+    fn ids_are_used_once() {
+        let mut client = Connection::new(Role::Client, Arc::default(), Time::ZERO);
+        client.next_id = STREAM_ID_MAX - 2;
+        assert_eq!(client.capacity(), 2);
+        for left in [1, 0] {
+            assert!(client.open(Time::ZERO, 0, &Head::new(), End::Stream).is_ok());
+            assert_eq!(client.capacity(), left);
+        }
+        let refused = client.open(Time::ZERO, 0, &Head::new(), End::Stream);
+        assert_eq!(refused, Err(OpenError::Exhausted));
     }
 }

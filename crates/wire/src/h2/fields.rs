@@ -296,6 +296,9 @@ fn is_authority(name: &[u8]) -> bool {
 
 /// RFC 9110 §5.6.2.
 fn is_token(text: &[u8]) -> bool {
+    if matches!(text, b"POST" | b"GET") {
+        return true;
+    }
     !text.is_empty()
         && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
 }

@@ -48,6 +48,9 @@ pub(super) struct Stream {
     ready: Links,
 }
 
+/// The highest id of a stream (RFC 9113 §5.1.1).
+pub(super) const STREAM_ID_MAX: u32 = (1 << 31) - 1;
+
 /// No content-length was announced.
 pub(super) const NO_LENGTH: u64 = u64::MAX;
 

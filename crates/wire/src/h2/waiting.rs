@@ -23,8 +23,8 @@ pub(super) struct Waiting {
     pub(super) trailers: Head,
     /// RST_STREAM behind all else.
     pub(super) reset: Option<ErrorCode>,
-    /// When progress was last looked at, and the bytes that went since.
-    pub(super) looked_at: Time,
+    /// When progress was last looked at, if ever, and the bytes that went since.
+    pub(super) looked_at: Option<Time>,
     pub(super) sent_since: usize,
 }
 
@@ -97,10 +97,8 @@ impl Waiting {
 // === impl Pool ===
 
 impl Pool {
-    pub(super) fn take(&mut self, now: Time) -> Box<Waiting> {
-        let mut waiting = self.0.pop().unwrap_or_default();
-        waiting.looked_at = now;
-        waiting
+    pub(super) fn take(&mut self) -> Box<Waiting> {
+        self.0.pop().unwrap_or_default()
     }
 
     pub(super) fn give_back(&mut self, mut waiting: Box<Waiting>) {
@@ -112,6 +110,7 @@ impl Pool {
         waiting.tail = Tail::Open;
         waiting.trailers.clear();
         waiting.reset = None;
+        waiting.looked_at = None;
         waiting.sent_since = 0;
         self.0.push(waiting);
     }

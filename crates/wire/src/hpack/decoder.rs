@@ -4,8 +4,9 @@
 //! the peer says so. A block is always read to its end: the table must stay in step with the peer's even
 //! when the fields are refused. What is refused takes no memory beyond one string.
 
-use super::huffman::{self, Bytes};
+use super::huffman::{self, Bytes, Decoded};
 use super::integer;
+use super::section::{Section, SectionLimits, Tally};
 use super::static_table::{self, ENTRIES, StaticIndex, VALUE_BYTES};
 use super::table::{Entry, Legal, NewEntry, Table, size_of_field};
 use crate::syntax::{self, FieldFault};
@@ -17,30 +18,6 @@ pub struct Decoder {
     table: Table,
     /// What we announced; the peer may choose less.
     table_bytes_max: u32,
-}
-
-/// How large a field section may be.
-///
-/// The size is that of RFC 9113 §10.5.1: names, values, and 32 bytes for each field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SectionLimits {
-    /// Size of all fields. Default: 64 KiB.
-    pub bytes_max: u32,
-    /// Number of fields; all crumbs of a cookie (RFC 9113 §8.2.3) count as one. Default: 128.
-    pub fields_max: u32,
-    /// Number of cookie crumbs. Default: 256.
-    pub cookie_crumbs_max: u32,
-}
-
-/// What a block was, apart from its fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    /// All fields are in the head.
-    Complete,
-    /// A name or a value is illegal: a stream error. The head is incomplete.
-    Malformed(FieldFault),
-    /// Over a limit. The head is incomplete.
-    TooLarge,
 }
 
 /// The block is not HPACK: a connection error of type `COMPRESSION_ERROR`, since the tables of both sides
@@ -72,24 +49,13 @@ pub enum DecodeError {
     TableSizeLate,
 }
 
-/// What the fields of a block come to so far.
-struct Tally {
-    /// Size that is left. Nothing once a field was refused, so that all others are too.
-    bytes_left: u32,
-    /// Fields that the head may have.
-    fields_max: usize,
-    crumbs: u32,
-    crumbs_max: u32,
-    section: Section,
-}
-
-/// A name in a block: what it is, and the length of its text at the end of the arena (zero for a known
-/// one).
-#[derive(Debug, Clone, Copy)]
+/// A literal name: what it is, and the length of its text at the end of the arena (zero for a known one).
 struct NameRead {
     name: Name,
     len: u32,
     legal: bool,
+    /// Where it ends in the block.
+    end: usize,
 }
 
 /// A string that was read to the end of the arena.
@@ -132,7 +98,7 @@ impl Decoder {
                 at = self.other(*first, block, at, &mut tally, head)?;
             }
         }
-        Ok(tally.section)
+        Ok(tally.section())
     }
 
     /// Applies the table size updates at the beginning of a block; says where they end.
@@ -230,53 +196,56 @@ impl Decoder {
         &mut self,
         name_index: u32,
         block: &[u8],
-        at: usize,
+        mut at: usize,
         indexing: Indexing,
         tally: &mut Tally,
         head: &mut Head,
     ) -> Result<usize, DecodeError> {
         let start = head.used();
-        let (name, at) = match name_index {
-            0 => literal_name(block, at, head)?,
-            index => (self.indexed_name(index, head)?, at),
-        };
-        let value = string(block, at, head)?;
-        let text_len = name.len + value.len;
-        let value_legal = value.bytes == Bytes::Printable
-            || syntax::check_value(head.text(start + name.len, value.len)).is_ok();
-        if indexing == Indexing::MayRepeat {
-            let legal = Legal::new(name.legal, value_legal);
-            let (NameRead { name, len: name_len, .. }, text) = (name, head.text(start, text_len));
-            self.table.insert(&NewEntry { name, name_len, text, hash: 0, legal });
-        }
-        if !tally.admits(name.name, size_of_field(name.name, text_len as usize), head) {
-            head.rewind(start);
-        } else if name.legal && value_legal {
-            head.push_appended(name.name, indexing, name.len, value.len);
+        // The name, the length of its text at the end of the arena, and whether that is legal.
+        let (name, name_len, name_legal);
+        if let Some(index) = name_index.checked_sub(ENTRIES + 1) {
+            let entry = self.table.get(index).ok_or(DecodeError::Index(name_index))?;
+            (name, name_len, name_legal) = (entry.name, entry.name_len, entry.legal != Legal::No);
+            if name_len > 0 {
+                self.append_name(entry, head);
+            }
+        } else if let Some(entry) = static_table::get(name_index) {
+            (name, name_len, name_legal) = (entry.name, 0, true);
         } else {
-            let name_text = head.text(start, name.len);
-            let value = head.text(start + name.len, value.len);
-            tally.refuse(fault_of(name.name, name_text, value));
+            let read = literal_name(block, at, head)?;
+            (name, name_len, name_legal) = (read.name, read.len, read.legal);
+            at = read.end;
+        }
+        let value = string(block, at, head)?;
+        let value_legal = value.bytes == Bytes::Printable
+            || syntax::check_value(head.text(start + name_len, value.len)).is_ok();
+        let text_len = name_len + value.len;
+        if indexing == Indexing::MayRepeat {
+            let (text_from, legal) = (head.text_from(start), Legal::new(name_legal, value_legal));
+            self.table.insert(&NewEntry { name, name_len, text_from, text_len, hash: 0, legal });
+        }
+        let admitted = tally.admits(name, size_of_field(name, text_len as usize), head);
+        if admitted && name_legal && value_legal {
+            head.push_appended(name, indexing, name_len, value.len);
+        } else {
+            if admitted {
+                let name_text = head.text(start, name_len);
+                let value = head.text(start + name_len, value.len);
+                tally.refuse(fault_of(name, name_text, value));
+            }
             head.rewind(start);
         }
         Ok(value.end)
     }
 
-    /// Takes a name from a table, its text to the end of the arena.
-    #[inline(always)]
-    fn indexed_name(&self, index: u32, head: &mut Head) -> Result<NameRead, DecodeError> {
-        if let Some(entry) = static_table::get(index) {
-            return Ok(NameRead { name: entry.name, len: 0, legal: true });
+    /// Appends the name of an entry to the arena.
+    #[inline]
+    fn append_name(&self, entry: &Entry, head: &mut Head) {
+        match self.table.block(entry) {
+            Some(block) if head.append_block(block, entry.name_len) => {}
+            _ => head.append(self.table.name_text(entry)),
         }
-        let at = index.wrapping_sub(ENTRIES + 1);
-        let entry = self.table.get(at).ok_or(DecodeError::Index(index))?;
-        if entry.name_len > 0 {
-            match self.table.block(entry) {
-                Some(block) if head.append_block(block, entry.name_len) => {}
-                _ => head.append(self.table.name_text(entry)),
-            }
-        }
-        Ok(NameRead { name: entry.name, len: entry.name_len, legal: entry.legal != Legal::No })
     }
 }
 
@@ -294,23 +263,19 @@ fn indexed_static(index: u32, tally: &mut Tally, head: &mut Head) -> Option<()> 
     Some(())
 }
 
-/// Reads a name; says where it ends in the block.
+/// Reads a name.
 #[inline(never)]
-fn literal_name(
-    block: &[u8],
-    at: usize,
-    head: &mut Head,
-) -> Result<(NameRead, usize), DecodeError> {
+fn literal_name(block: &[u8], at: usize, head: &mut Head) -> Result<NameRead, DecodeError> {
     let start = head.used();
     let StringRead { len, end, .. } = string(block, at, head)?;
     let text = head.text(start, len);
     let name = Name::of(text);
     if name == Name::Other {
         let legal = syntax::check_name(text).is_ok();
-        return Ok((NameRead { name, len, legal }, end));
+        return Ok(NameRead { name, len, legal, end });
     }
     head.rewind(start);
-    Ok((NameRead { name, len: 0, legal: true }, end))
+    Ok(NameRead { name, len: 0, legal: true, end })
 }
 
 /// Reads a string (RFC 7541 §5.2) to the end of the arena.
@@ -327,14 +292,15 @@ fn string(block: &[u8], at: usize, head: &mut Head) -> Result<StringRead, Decode
         return Ok(StringRead { len, bytes: Bytes::Any, end });
     }
     let room = head.room(huffman::room_bytes(len as usize));
-    let mut decoded = huffman::decode(block, start, end, room)?;
+    let text = block.get(..end).unwrap_or_default();
+    let Decoded { len, mut bytes } =
+        huffman::decode(text, start, room).ok_or(DecodeError::Huffman)?;
     // RFC 9113 §8.2.1: a space is printable, but must not stand at either end of a value.
-    let last = room.get(decoded.len.wrapping_sub(1));
-    if room.first() == Some(&b' ') || last == Some(&b' ') {
-        decoded.bytes = Bytes::Any;
+    if room.first() == Some(&b' ') || room.get((len as usize).wrapping_sub(1)) == Some(&b' ') {
+        bytes = Bytes::Any;
     }
-    head.advance(decoded.len as u32);
-    Ok(StringRead { len: decoded.len as u32, bytes: decoded.bytes, end })
+    head.advance(len);
+    Ok(StringRead { len, bytes, end })
 }
 
 /// What is wrong with a field that is known to be illegal.
@@ -345,70 +311,4 @@ fn fault_of(name: Name, name_text: &[u8], value: &[u8]) -> Option<FieldFault> {
         _ => None,
     };
     name_fault.or_else(|| syntax::check_value(value).err())
-}
-
-// === impl Tally ===
-
-impl Tally {
-    fn new(limits: &SectionLimits, head: &Head) -> Self {
-        Self {
-            bytes_left: limits.bytes_max,
-            fields_max: head.fields().len() + limits.fields_max as usize,
-            crumbs: 0,
-            crumbs_max: limits.cookie_crumbs_max,
-            section: Section::Complete,
-        }
-    }
-
-    /// Counts a field that is no cookie crumb; whether it is to be stored. One that is not stored is not
-    /// counted either.
-    #[inline]
-    fn admits_plain(&mut self, size: u32, head: &Head) -> bool {
-        let admits = size <= self.bytes_left && head.fields().len() < self.fields_max;
-        if admits {
-            self.bytes_left -= size;
-        }
-        admits
-    }
-
-    /// Counts a field; whether it is to be stored.
-    #[inline]
-    fn admits(&mut self, name: Name, size: u32, head: &Head) -> bool {
-        let in_time = name != Name::Cookie || self.admits_crumb();
-        let admits = in_time && self.admits_plain(size, head);
-        if !admits {
-            self.stop(Section::TooLarge);
-        }
-        admits
-    }
-
-    /// All crumbs together are one field: each one after the first makes room for itself.
-    fn admits_crumb(&mut self) -> bool {
-        self.fields_max += usize::from(self.crumbs > 0);
-        self.crumbs += 1;
-        self.crumbs <= self.crumbs_max
-    }
-
-    /// A field is illegal.
-    #[cold]
-    fn refuse(&mut self, fault: Option<FieldFault>) {
-        self.stop(fault.map_or(Section::Complete, Section::Malformed));
-    }
-
-    /// Nothing is stored from here on; the first reason stays.
-    #[cold]
-    fn stop(&mut self, section: Section) {
-        if self.section == Section::Complete {
-            self.section = section;
-        }
-        self.bytes_left = 0;
-    }
-}
-
-// === impl SectionLimits ===
-
-impl Default for SectionLimits {
-    fn default() -> Self {
-        Self { bytes_max: 64 * 1024, fields_max: 128, cookie_crumbs_max: 256 }
-    }
 }

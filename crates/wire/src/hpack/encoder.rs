@@ -7,7 +7,7 @@
 
 use super::index::Index;
 use super::static_table::{self, ENTRIES};
-use super::table::{BLOCK_BYTES, Legal, NewEntry, Table, size_of_field};
+use super::table::{Legal, NewEntry, Table, size_of_field};
 use super::{hash, integer};
 use crate::{Field, Head, Indexing, Name};
 
@@ -35,6 +35,10 @@ const LENGTH_MASK: u8 = 0x7f;
 /// The first entry of the dynamic table, and how many of them have an index of one byte.
 const FIRST_DYNAMIC: u8 = INDEXED.0 + ENTRIES as u8 + 1;
 const ONE_BYTE_INDEXES: u32 = INDEXED.1 as u32 - ENTRIES - 1;
+
+/// A value up to this length is copied as one block of this size: longer ones than those of a table, since
+/// what is not repeated is often the id of a trace.
+const VALUE_BLOCK_BYTES: usize = 64;
 
 /// Encodes the blocks of one direction of a connection.
 #[derive(Debug)]
@@ -93,6 +97,9 @@ impl Encoder {
                     Some(at) if at < ONE_BYTE_INDEXES => out.push(FIRST_DYNAMIC + at as u8),
                     _ => self.repeating(head, field, hash, out),
                 },
+                Indexing::MayRepeat if differs_per_call(field.name) => {
+                    self.literal(head, field, NOT_INSERTED, out);
+                }
                 Indexing::MayRepeat => self.unhashed(head, field, out),
                 Indexing::Unique => self.literal(head, field, NOT_INSERTED, out),
                 Indexing::Secret => self.literal(head, field, NEVER_INSERTED, out),
@@ -119,14 +126,14 @@ impl Encoder {
         }
     }
 
-    /// A field of which nothing is known.
+    /// A field of which nothing is known, except that it does not differ per call by its name.
     #[inline(never)]
     fn unhashed(&mut self, head: &Head, field: &Field, out: &mut Vec<u8>) {
         let value = head.value(field);
         if let Some(index) = static_table::find(field.name, value) {
             return out.push(INDEXED.0 | index.get());
         }
-        if differs_per_call(field.name) || is_likely_unique(field.name, value) {
+        if is_likely_unique(field.name, value) {
             return self.literal(head, field, NOT_INSERTED, out);
         }
         let name_hash = hash::of_name(field.name, head.other_name(field));
@@ -166,8 +173,8 @@ impl Encoder {
         write_literal(head, field, INSERTED, self.name_index(head, field), out);
         let sequence = self.table.next_sequence();
         let Field { name, name_len, .. } = *field;
-        let text = head.field_text(field);
-        let new = NewEntry { name, name_len, text, hash, legal: Legal::Yes };
+        let (text_from, text_len) = (head.text_from(field.text_start()), field.text_len());
+        let new = NewEntry { name, name_len, text_from, text_len, hash, legal: Legal::Yes };
         if self.table.insert(&new) {
             let name_hash = hash::of_name(name, head.other_name(field));
             let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
@@ -248,8 +255,8 @@ fn is_likely_unique(name: Name, value: &[u8]) -> bool {
 #[inline(always)]
 fn write_literal(head: &Head, field: &Field, form: (u8, u8), name_index: u32, out: &mut Vec<u8>) {
     let (pattern, mask) = (u32::from(form.0), u32::from(form.1));
-    let block = head.block::<BLOCK_BYTES>(field.value_start);
-    let (Some(block), true) = (block, field.value_len <= BLOCK_BYTES as u32) else {
+    let block = head.block::<VALUE_BLOCK_BYTES>(field.value_start);
+    let (Some(block), true) = (block, field.value_len <= VALUE_BLOCK_BYTES as u32) else {
         return write_literal_slowly(head, field, form, name_index, out);
     };
     // Index and length in two or three bytes, the first lowest.

@@ -16,6 +16,9 @@ const ARENA_BYTES_MIN: usize = 512;
 /// with zeros, so that equal texts are equal blocks.
 pub(super) const BLOCK_BYTES: usize = 32;
 
+/// For each length of a short text, ones where it stands in its block.
+static MASKS: [[u8; BLOCK_BYTES]; BLOCK_BYTES + 1] = masks();
+
 /// A field of the table. Its text is read through the table.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
@@ -51,8 +54,11 @@ pub(super) struct NewEntry<'a> {
     pub(super) name: Name,
     /// Zero for a known name.
     pub(super) name_len: u32,
-    /// Name (for [`Name::Other`]) and value, one behind the other.
-    pub(super) text: &'a [u8],
+    /// Begins with name (for [`Name::Other`]) and value, one behind the other. What stands behind them does
+    /// not count, but a whole block is faster to copy.
+    pub(super) text_from: &'a [u8],
+    /// The length of both.
+    pub(super) text_len: u32,
     /// Zero if not known.
     pub(super) hash: u32,
     pub(super) legal: Legal,
@@ -170,26 +176,26 @@ impl Table {
 
     /// Inserts a field; whether it stayed. RFC 7541 §4.4: one larger than the table empties it.
     pub(super) fn insert(&mut self, new: &NewEntry<'_>) -> bool {
-        let size = size_of_field(new.name, new.text.len());
+        let size = size_of_field(new.name, new.text_len as usize);
         if size > self.bytes_max {
             self.evict_to(0);
             return false;
         }
         self.evict_to(self.bytes_max - size);
-        if self.arena.len() < 2 * (self.bytes + size) as usize {
+        if self.arena.len() < 2 * (self.bytes as usize + size as usize) {
             self.grow_arena(size);
         }
         if self.live as usize == self.ring.len() {
             self.grow_ring();
         }
-        let start = self.append(new.text);
+        let start = self.append(new.text_from, new.text_len as usize);
         let slot = self.next as usize & (self.ring.len() - 1);
         self.ring[slot] = Entry {
             hash: new.hash,
             start: start as u32,
             size,
             name_len: new.name_len,
-            text_len: new.text.len() as u32,
+            text_len: new.text_len,
             name: new.name,
             legal: new.legal,
             plain: false,
@@ -211,17 +217,24 @@ impl Table {
     /// Appends text to the arena, filled up to a block. A text so filled is not longer than the size that
     /// its entry counts. What lives was written last, is not longer than half of the arena with the new
     /// text included, and so cannot be reached when writing begins at the front again.
-    fn append(&mut self, text: &[u8]) -> usize {
-        let len = text.len().max(BLOCK_BYTES);
+    fn append(&mut self, text_from: &[u8], text_len: usize) -> usize {
+        let len = text_len.max(BLOCK_BYTES);
         if self.arena.len() - self.write < len {
             self.write = 0;
         }
         let start = self.write;
         let room = &mut self.arena[start..start + len];
-        if text.len() < BLOCK_BYTES {
-            room.fill(0);
+        match (text_from.first_chunk::<BLOCK_BYTES>(), MASKS.get(text_len)) {
+            (Some(block), Some(mask)) => {
+                let masked: [u8; BLOCK_BYTES] = std::array::from_fn(|at| block[at] & mask[at]);
+                room.copy_from_slice(&masked);
+            }
+            _ => {
+                let (to, behind) = room.split_at_mut(text_len);
+                to.copy_from_slice(text_from.get(..text_len).unwrap_or_default());
+                behind.fill(0);
+            }
         }
-        room[..text.len()].copy_from_slice(text);
         self.write = start + len;
         start
     }
@@ -247,14 +260,14 @@ impl Table {
 
     #[cold]
     fn grow_arena(&mut self, size: u32) {
-        let needed = 2 * (self.bytes + size).next_power_of_two() as usize;
+        let needed = 2 * (self.bytes as usize + size as usize).next_power_of_two();
         let arena = std::mem::replace(&mut self.arena, vec![0; needed.max(ARENA_BYTES_MIN)]);
         self.write = 0;
         for index in (0..self.live).rev() {
             let slot = self.slot(index);
             let Entry { start, text_len, .. } = self.ring[slot];
             let text = arena.get(start as usize..(start + text_len) as usize).unwrap_or_default();
-            self.ring[slot].start = self.append(text) as u32;
+            self.ring[slot].start = self.append(text, text.len()) as u32;
         }
     }
 }
@@ -292,4 +305,112 @@ impl Entry {
 #[inline]
 pub(super) fn size_of_field(name: Name, text_len: usize) -> u32 {
     name.len() + text_len as u32 + FIELD_OVERHEAD_BYTES
+}
+
+const fn masks() -> [[u8; BLOCK_BYTES]; BLOCK_BYTES + 1] {
+    let mut table = [[0; BLOCK_BYTES]; BLOCK_BYTES + 1];
+    let mut len = 0;
+    while len < table.len() {
+        let mut at = 0;
+        while at < len {
+            table[len][at] = 0xff;
+            at += 1;
+        }
+        len += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// A table as in the RFC: a list of fields, the newest first.
+    #[derive(Default)]
+    struct Model {
+        fields: VecDeque<(Vec<u8>, Vec<u8>)>,
+        bytes_max: usize,
+    }
+
+    impl Model {
+        fn evict_to(&mut self, bytes: usize) {
+            let size = |(name, value): &(Vec<u8>, Vec<u8>)| name.len() + value.len() + 32;
+            while self.fields.iter().map(size).sum::<usize>() > bytes {
+                self.fields.pop_back();
+            }
+        }
+
+        fn insert(&mut self, name: &[u8], value: &[u8]) {
+            let size = name.len() + value.len() + 32;
+            self.evict_to(self.bytes_max.saturating_sub(size));
+            if size <= self.bytes_max {
+                self.fields.push_front((name.to_vec(), value.to_vec()));
+            }
+        }
+    }
+
+    fn insert(table: &mut Table, name: &[u8], value: &[u8]) {
+        let text = [name, value, b"left over from another field, longer than a block"].concat();
+        table.insert(&NewEntry {
+            name: Name::Other,
+            name_len: name.len() as u32,
+            text_from: &text,
+            text_len: (name.len() + value.len()) as u32,
+            hash: 0,
+            legal: Legal::Yes,
+        });
+    }
+
+    /// Texts of all lengths around a block, and changes of the size, against the model.
+    #[test]
+    fn holds_what_the_rfc_says_through_growth_and_wrapping() {
+        for (seed, bytes_max) in [(1, 0_u32), (2, 64), (3, 300), (4, 4096), (5, 20_000)] {
+            let (mut table, mut model) = (Table::new(bytes_max), Model::default());
+            model.bytes_max = bytes_max as usize;
+            let mut random = seed * 7919_usize;
+            for round in 0..2000 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let (name_len, value_len) = ((random >> 40) % 20, (random >> 33) % 70);
+                let name = vec![b'a' + (round % 26) as u8; name_len];
+                let value = vec![b'A' + (round % 23) as u8; value_len * (1 + round % 50 / 49 * 9)];
+                insert(&mut table, &name, &value);
+                model.insert(&name, &value);
+                if round % 400 == 399 {
+                    let now = bytes_max / (1 + round as u32 / 400);
+                    table.set_bytes_max(now);
+                    model.bytes_max = now as usize;
+                    model.evict_to(now as usize);
+                }
+                check(&mut table, &model);
+            }
+        }
+    }
+
+    fn check(table: &mut Table, model: &Model) {
+        for (index, (name, value)) in model.fields.iter().enumerate() {
+            let entry = *table.get(index as u32).unwrap();
+            assert_eq!((table.name_text(&entry), table.value(&entry)), (&name[..], &value[..]));
+            let sequence = table.next_sequence().wrapping_sub(1 + index as u16);
+            let (found, same) = table.by_sequence(sequence).unwrap();
+            assert_eq!((found, same.start), (index as u32, entry.start));
+            if let Some(block) = table.block(&entry) {
+                let (text, filling) = block.split_at(entry.text_len as usize);
+                assert_eq!(text, table.text(&entry));
+                assert!(filling.iter().all(|byte| *byte == 0));
+            }
+        }
+        assert!(table.get(model.fields.len() as u32).is_none());
+        assert!(table.by_sequence(table.next_sequence()).is_none());
+    }
+
+    #[test]
+    fn an_unused_table_holds_no_memory_and_a_used_one_stops_growing() {
+        let mut table = Table::new(4096);
+        assert_eq!(table.arena.capacity() + table.ring.capacity(), 0);
+        for round in 0..10_000_usize {
+            insert(&mut table, b"name", &vec![b'v'; round % 90]);
+        }
+        assert!(table.arena.len() <= 2 * 4096 && table.ring.len() <= 128);
+    }
 }

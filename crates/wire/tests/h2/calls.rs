@@ -1,8 +1,9 @@
 //! Calls between a client and a server connection.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Processed, Reason};
+use narrows_wire::Time;
+use narrows_wire::h2::{Config, End, ErrorCode, Party, Processed, Reason, Role};
 
-use crate::support::{Pair, Seen, reply, request, trailers};
+use crate::support::{Endpoint, Pair, Seen, closed, head, reply, request, trailers};
 
 /// A unary call: head, data and trailers arrive as they were sent, and nothing is left behind.
 #[test]
@@ -118,6 +119,38 @@ fn streams_over_the_limit_are_refused_until_others_are_released() {
     pair.open(3, &request(), End::Stream);
     let (_, at_server) = pair.exchange();
     assert!(matches!(at_server[..], [Seen::Head { .. }]), "{at_server:?}");
+}
+
+/// The owner hears nothing of a request that is refused, but can count it.
+#[test]
+fn rejected_requests_are_counted() {
+    let mut pair = Pair::new();
+    pair.open(1, &head(&[(":method", "GET"), (":scheme", "http"), (":path", "/")]), End::Stream);
+    let (at_client, at_server) = pair.exchange();
+    assert!(at_server.is_empty());
+    assert!(matches!(at_client[..], [Seen::Reset { code: ErrorCode::PROTOCOL_ERROR, .. }]));
+    let rejected = pair.server.connection.rejected();
+    assert_eq!(rejected.requests, 1);
+    let text = rejected.last.unwrap().to_string();
+    assert_eq!(text, "malformed message: neither authority nor host");
+}
+
+/// The preface may arrive byte by byte, and is refused at the first byte that differs.
+#[test]
+fn the_preface_is_checked_byte_by_byte() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for wrong in 0..=preface.len() {
+        let mut server = Endpoint::new(Role::Server, Config::default(), Time::ZERO);
+        for (at, byte) in preface.iter().enumerate() {
+            let sent = if at == wrong { !byte } else { *byte };
+            let seen = server.receive(Time::ZERO, &[sent]);
+            let reason = (at == wrong).then_some(Reason::PrefaceInvalid);
+            assert_eq!(closed(&seen), reason, "byte {at}");
+            if reason.is_some() {
+                break;
+            }
+        }
+    }
 }
 
 /// Bytes may arrive one at a time.

@@ -82,6 +82,7 @@ fn a_stream_whose_window_drips_is_reset() {
     raw.ours.connection.send_head(key, &reply(), End::Open);
     assert_eq!(raw.ours.connection.send_data(key, &[5; 5000], End::Stream), 0);
     raw.ours.take_output();
+    assert_eq!(wait(&mut raw, 30 * SECOND), [], "looked at for the first time");
     for _ in 0..29 {
         raw.now = raw.now + SECOND;
         let seen = raw.send(&number(kind::WINDOW_UPDATE, 1, 1));
@@ -118,15 +119,38 @@ fn a_connection_whose_output_does_not_move_is_closed() {
     let mut raw = Raw::client(Config::default());
     raw.send(&frame(kind::PING, 0, 0, &[0; 8]));
     raw.ours.connection.output();
+    assert_eq!(wait(&mut raw, 30 * SECOND), [], "looked at for the first time");
     assert_eq!(closed(&wait(&mut raw, 30 * SECOND)), Some(Reason::OutputStalled));
+}
+
+#[test]
+fn a_connection_whose_output_moves_is_left_alone() {
     let mut raw = Raw::client(Config::default());
     raw.send(&frame(kind::PING, 0, 0, &[0; 8]));
-    raw.ours.connection.output().consume(1);
-    raw.now = raw.now + 20 * SECOND;
-    raw.send(&[]);
+    for _ in 0..15 {
+        raw.ours.connection.output().consume(1);
+        raw.ours.connection.output();
+        assert_eq!(wait(&mut raw, 30 * SECOND), []);
+    }
+}
+
+/// The owner was busy elsewhere for long, and then sends: that is no stall.
+#[test]
+fn data_that_waits_since_just_now_is_not_stalled() {
+    let mut raw = Raw::client(Config::default());
+    raw.send(&frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    let key = raw.request(1, End::Stream);
+    raw.ours.take_output();
+    raw.now = raw.now + 100 * SECOND;
+    raw.ours.connection.send_head(key, &reply(), End::Open);
+    raw.ours.connection.send_data(key, &[5; 5000], End::Stream);
     raw.ours.connection.output();
-    assert_eq!(wait(&mut raw, 10 * SECOND), [], "looked at again: a byte has moved since");
-    assert_eq!(closed(&wait(&mut raw, 20 * SECOND)), Some(Reason::OutputStalled));
+    let now = raw.now;
+    raw.ours.connection.on_deadline(now);
+    assert_eq!(raw.send(&[]), []);
+    raw.ours.take_output();
+    let seen = wait(&mut raw, 30 * SECOND);
+    assert!(matches!(seen[..], [Seen::Reset { reason: Reason::StreamStalled, .. }]), "{seen:?}");
 }
 
 /// The second GOAWAY does not wait for a peer that answers no PING.

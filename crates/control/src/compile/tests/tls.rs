@@ -1,4 +1,7 @@
 //! Certificates: which files are taken, which one a client gets, whose clients are let in.
+//!
+//! Both ends are rustls in memory with what was compiled, so that what is tested is the handshake,
+//! not the configuration of it.
 
 use std::io::{Read as _, Write as _};
 
@@ -64,6 +67,25 @@ fn sessions_resume_after_a_reload_but_not_past_a_new_authority() {
     let ticket = ticketer(&first).encrypt(b"session").expect("a ticket");
     assert_eq!(ticketer(&second).decrypt(&ticket).as_deref(), Some(&b"session"[..]));
     assert_eq!(ticketer(&third).decrypt(&ticket), None);
+}
+
+#[test]
+fn tls_to_nodes_is_made_anew_only_when_a_file_has_changed() {
+    let files = Files::new();
+    files.pair("gateway", &["gateway.test"]);
+    let text =
+        files.upstream_config("ca: ca.pem, certificate: gateway.pem, private_key: gateway.key");
+    let reload = |previous: &Previous| {
+        let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+        compile(&loaded, previous, &mut DryStores).expect("valid")
+    };
+    let client = |compiled: &Compiled| compiled.snapshot.upstreams[0].tls.clone();
+    let first = reload(&Previous::new(2));
+    let second = reload(&first.next);
+    assert!(Arc::ptr_eq(&client(&first), &client(&second)));
+    files.pair("gateway", &["gateway.test"]);
+    let third = reload(&second.next);
+    assert!(!Arc::ptr_eq(&client(&second), &client(&third)));
 }
 
 #[test]
@@ -157,8 +179,8 @@ fn upstreams_trust_their_authority_and_show_their_certificate() {
     let server = files.server(&format!("certificates: [{pair}], client_ca: ca.pem"));
     let upstream = |tls: &str| {
         let text = format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
-             protocol: h2, tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ \
+             endpoints: ['h:1'], protocol: h2, tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
         );
         let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
         let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
@@ -194,7 +216,8 @@ impl Files {
         Self(directory, Issuer::new(params, key))
     }
 
-    /// Writes a certificate for these names and its key; returns them as the configuration has them.
+    /// Writes a certificate for these names and its key; returns them as the configuration has
+    /// them.
     fn pair(&self, file: &str, names: &[&str]) -> String {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.sign(file, CertificateParams::new(names).expect("names"))
@@ -213,8 +236,15 @@ impl Files {
 
     fn config(&self, tls: &str) -> String {
         format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: {{ u: {{ \
-             endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: \
+             {{ u: {{ endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
+        )
+    }
+
+    fn upstream_config(&self, tls: &str) -> String {
+        format!(
+            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: \
+             ['h:1'], tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
         )
     }
 
@@ -245,10 +275,7 @@ impl Files {
     }
 
     fn client_config(&self, tls: &str) -> Arc<ClientConfig> {
-        let text = format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: ['h:1'], \
-             tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
-        );
+        let text = self.upstream_config(tls);
         let loaded = parse(&self.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
         let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
         compiled.snapshot.upstreams[0].tls.config.clone()
@@ -270,7 +297,8 @@ impl Pair {
         }
     }
 
-    /// Carries bytes until both sides are done; a byte at the end proves that the client was let in.
+    /// Carries bytes until both sides are done; a byte at the end proves that the client was let
+    /// in.
     fn shake_hands(&mut self) -> Result<(), rustls::Error> {
         self.server.writer().write_all(b"!").expect("buffered");
         for _ in 0..8 {

@@ -1,5 +1,9 @@
 //! TLS towards nodes.
+//!
+//! Nodes are trusted by the authorities named, else by those of the system. The configuration is
+//! carried over a reload as long as no file changed: connections are pooled by it.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +17,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::{
     ALPN, HALF_A_PAIR, INSECURE, authorities, certificates, certified, check_time, provider,
 };
+use crate::compile::previous::{ClientScope, Previous};
 use crate::compile::report::{Report, transpose};
 use crate::config::{FilePath, UpstreamTls};
 
@@ -35,6 +40,7 @@ pub(in crate::compile) fn client(
     path: &str,
     config: &UpstreamTls,
     roots: &mut ClientRoots,
+    (previous, next): (&Previous, &mut Previous),
     report: &mut Report<'_>,
 ) -> Option<Arc<ClientTls>> {
     let server_name = config.server_name.as_ref().map(|name| {
@@ -51,10 +57,24 @@ pub(in crate::compile) fn client(
     }
     let identity = identity(path, config, report);
     let (server_name, trusted, identity) = (transpose(server_name)?, trusted?, identity?);
+    let digest = digest(&trusted, identity.as_ref());
+    let scope = ClientScope { config: config.clone(), digest };
+    let make = || ClientTls {
+        config: Arc::new(build(trusted, identity, config.insecure_skip_verify)),
+        server_name,
+    };
+    Some(previous.client(scope, next, make))
+}
+
+fn build(
+    trusted: Arc<RootCertStore>,
+    identity: Option<CertifiedKey>,
+    insecure_skip_verify: bool,
+) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring speaks TLS 1.2 and 1.3");
-    let builder = match config.insecure_skip_verify {
+    let builder = match insecure_skip_verify {
         false => builder.with_root_certificates(trusted),
         true => {
             let any = Arc::new(AcceptAny(provider()));
@@ -68,7 +88,21 @@ pub(in crate::compile) fn client(
         }
     };
     client.alpn_protocols = vec![ALPN.to_vec()];
-    Some(Arc::new(ClientTls { config: Arc::new(client), server_name }))
+    client
+}
+
+/// Tells whether files have changed. A certificate holds the public half of its key, so the key
+/// itself need not be looked at.
+fn digest(trusted: &RootCertStore, identity: Option<&CertifiedKey>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for anchor in &trusted.roots {
+        let constraints = anchor.name_constraints.as_deref();
+        (&*anchor.subject, &*anchor.subject_public_key_info, constraints).hash(&mut hasher);
+    }
+    for certificate in identity.into_iter().flat_map(|identity| &identity.cert) {
+        certificate.as_ref().hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Our certificate, if nodes are shown one. The outer `None`: faults were reported.

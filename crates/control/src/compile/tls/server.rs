@@ -1,7 +1,9 @@
 //! TLS towards clients.
+//!
+//! The certificate is chosen by name (SNI), sessions resume by ticket. A ticket is good for its own
+//! listener only, and no longer than the authorities for client certificates stay the same.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -22,7 +24,8 @@ use crate::config::{CertificatePair, ListenerTls, TlsVersion};
 struct ByName {
     /// By whole name, lower case. Several may serve one name with different kinds of keys.
     exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    /// By what follows the `*.` of a wildcard, which stands for exactly one label (RFC 6125 §6.4.3).
+    /// By what follows the `*.` of a wildcard, which stands for exactly one label (RFC 6125
+    /// §6.4.3).
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     /// For all others.
     first: Arc<CertifiedKey>,
@@ -31,7 +34,7 @@ struct ByName {
 /// The configuration of a listener's TLS; `None`: faults were reported.
 pub(in crate::compile) fn server(
     path: &str,
-    address: SocketAddr,
+    name: &Arc<str>,
     config: &ListenerTls,
     previous: &Previous,
     next: &mut Previous,
@@ -59,7 +62,7 @@ pub(in crate::compile) fn server(
     server.alpn_protocols = vec![ALPN.to_vec()];
     // Sessions resume by ticket alone, so that no worker has to know what another one has seen.
     server.session_storage = Arc::new(NoServerSessionStorage {});
-    let scope = TicketScope { listener: address, client_ca };
+    let scope = TicketScope { listener: name.clone(), client_ca };
     server.ticketer = report.ok(path, previous.tickets(scope, next))?;
     Some(Arc::new(server))
 }

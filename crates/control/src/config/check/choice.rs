@@ -1,7 +1,7 @@
 //! Values that may be written in more than one way: `oneOf` and `anyOf` in the schema.
 //!
-//! The shape of what is written picks the way: a word, a list, or keys. Where the keys pick (a store is
-//! `embedded:` or `redis:`), exactly one of them may be there.
+//! The shape of what is written picks the way: a word, a list, or keys. Where the keys pick (a
+//! store is `embedded:` or `redis:`), exactly one of them may be there.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,7 @@
-//! Single words: variables expanded, files of secrets read, then typed by the key they stand under.
+//! Single words.
+//!
+//! Variables are expanded first, then files of secrets are read, then the word is typed by the key
+//! it stands under. A message never shows the text of a secret.
 
 use std::path::Path;
 

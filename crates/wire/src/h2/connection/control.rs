@@ -3,6 +3,7 @@
 //! Each is charged to the guard before it has any effect.
 
 use super::lifecycle::{DRAIN_PING, OWNER_PING};
+use super::receive::Progress;
 use super::{Connection, ENCODER_TABLE_BYTES_MAX, Going, Phase};
 use crate::h2::error::{ConnectionError, ErrorCode, Party, Processed, Reason};
 use crate::h2::frame::{self, FrameHeader, flag};
@@ -10,7 +11,7 @@ use crate::h2::state::{Fault, State, Step};
 use crate::h2::timers::Timer;
 use crate::h2::{Event, Role};
 
-type Handled = Result<Option<Event<'static>>, ConnectionError>;
+type Handled = Result<Progress<'static>, ConnectionError>;
 
 // === impl Connection ===
 
@@ -87,7 +88,7 @@ impl Connection {
         expect_no_stream(&header)?;
         if header.has(flag::ACK) {
             expect_length(&header, 0)?;
-            return self.on_settings_ack().map(|()| None);
+            return self.on_settings_ack().map(|()| Progress::More);
         }
         let is_first = self.phase == Phase::Settings;
         if is_first {
@@ -111,7 +112,7 @@ impl Connection {
             self.timers.stop(Timer::Preface);
         }
         self.pump();
-        Ok(Some(Event::PeerSettings))
+        Ok(Progress::Event(Event::PeerSettings))
     }
 
     /// RFC 9113 §6.9.2: a new initial window changes the windows of open streams by the difference.
@@ -119,7 +120,7 @@ impl Connection {
         if difference == 0 {
             return Ok(());
         }
-        for (_, stream) in self.streams.iter_mut() {
+        for (_, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.state.is_closed()) {
             let shifted = stream.send_window.shift(difference);
             shifted.map_err(|_| ConnectionError::flow(Reason::SettingWindow))?;
         }
@@ -142,7 +143,9 @@ impl Connection {
         let difference = i64::from(agreed) - i64::from(self.stream_window_bytes);
         self.stream_window_bytes = agreed;
         if difference != 0 {
-            for (_, stream) in self.streams.iter_mut() {
+            for (_, stream) in
+                self.streams.iter_mut().filter(|(_, stream)| !stream.state.is_closed())
+            {
                 let shifted = stream.credit.shift(difference);
                 shifted.map_err(|_| ConnectionError::flow(Reason::SettingWindow))?;
             }
@@ -154,25 +157,31 @@ impl Connection {
     pub(super) fn on_ping(&mut self, header: FrameHeader, payload: &[u8]) -> Handled {
         expect_no_stream(&header)?;
         expect_length(&header, 8)?;
-        let Some(payload) = payload.first_chunk::<8>() else { return Ok(None) };
+        let Some(payload) = payload.first_chunk::<8>() else { return Ok(Progress::More) };
         if !header.has(flag::ACK) {
             self.guard.ping(&self.config.guard, self.now)?;
             frame::put_ping(self.output.buffer(), flag::ACK, payload);
-            return Ok(None);
+            return Ok(Progress::More);
         }
         if payload == OWNER_PING && self.ping_sent {
             self.ping_sent = false;
-            return Ok(Some(Event::Pong));
+            return Ok(Progress::Event(Event::Pong));
         }
         if payload == DRAIN_PING && self.going == Going::Announced {
             self.finish_drain();
-            return Ok(None);
+            return Ok(Progress::More);
         }
-        self.guard.idle_frame(&self.config.guard, self.now).map(|()| None)
+        self.guard.idle_frame(&self.config.guard, self.now).map(|()| Progress::More)
     }
 
-    /// RFC 9113 §6.8.
-    pub(super) fn on_goaway(&mut self, header: FrameHeader, payload: &[u8]) -> Handled {
+    /// RFC 9113 §6.8. The event takes `debug` along.
+    #[cold]
+    pub(super) fn on_goaway<'a>(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+        debug: &'a [u8],
+    ) -> Result<Progress<'a>, ConnectionError> {
         expect_no_stream(&header)?;
         let Some((numbers, _)) = payload.split_first_chunk::<8>() else {
             return Err(ConnectionError::size(Reason::FrameLength));
@@ -191,7 +200,7 @@ impl Connection {
             }
             self.check_drained();
         }
-        Ok(Some(Event::GoAway { code, last_stream, debug: &[] }))
+        Ok(Progress::Event(Event::GoAway { code, last_stream, debug }))
     }
 
     /// RFC 9113 §6.3: obsolete. It is checked and has no effect.

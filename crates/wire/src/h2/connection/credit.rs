@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Connection;
 use crate::h2::StreamKey;
 use crate::h2::frame;
+use crate::h2::streams::Stream;
 
 /// A receiver that drains a whole window within this time is limited by the window rather than by itself.
 const QUICK: Duration = Duration::from_millis(500);
@@ -19,38 +20,31 @@ impl Connection {
     /// The receiver has taken so many bytes of a stream's body: the peer may send as many more.
     #[inline]
     pub fn grant(&mut self, stream: StreamKey, bytes: usize) {
-        let Some(taken) = self.streams.get_mut(stream).map(|stream| {
-            let taken = stream.ungranted.min(u32::try_from(bytes).unwrap_or(u32::MAX));
-            stream.ungranted -= taken;
-            taken
-        }) else {
-            return;
-        };
-        self.owe_stream(stream, taken);
+        let Some(found) = self.streams.get_mut(stream) else { return };
+        let taken = found.ungranted.min(u32::try_from(bytes).unwrap_or(u32::MAX));
+        found.ungranted -= taken;
+        owe(found, taken, self.output.buffer());
         self.ungrant(u64::from(taken));
     }
 
-    /// Gives back so many bytes of a stream's window, if the peer still sends.
-    #[inline]
+    /// Gives back so many bytes of a stream's window.
     pub(super) fn owe_stream(&mut self, key: StreamKey, bytes: u32) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            owe(stream, bytes, self.output.buffer());
+        }
+    }
+
+    /// More data comes for a stream whose last window was drained: a larger one if that was quick. Judged
+    /// here because the time is known when input comes.
+    #[cold]
+    pub(super) fn judge_window(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
-        if !stream.state.receives() || stream.flags.discards {
-            return;
-        }
-        stream.credit.owe(bytes);
-        stream.drained = stream.drained.saturating_add(bytes);
-        let size = stream.credit.size();
-        if stream.drained >= size {
-            stream.drained = 0;
-            let is_quick = self.now.since(stream.window_at) <= QUICK;
-            stream.window_at = self.now;
-            if is_quick && size < self.config.stream_window_bytes_max {
-                let larger = size.saturating_mul(2).min(self.config.stream_window_bytes_max);
-                stream.credit.enlarge(larger);
-            }
-        }
-        if let Some(increment) = stream.credit.due() {
-            frame::put_window_update(self.output.buffer(), stream.id, increment);
+        let is_quick = self.now.since(stream.window_at) <= QUICK;
+        stream.window_at = self.now;
+        stream.drained = 0;
+        let (size, size_max) = (stream.credit.size(), self.config.stream_window_bytes_max);
+        if is_quick && size < size_max {
+            stream.credit.enlarge(size.saturating_mul(2).min(size_max));
         }
     }
 
@@ -76,5 +70,18 @@ impl Connection {
         if let Some(increment) = self.credit.due() {
             frame::put_window_update(self.output.buffer(), 0, increment);
         }
+    }
+}
+
+/// Gives back so many bytes of a stream's window, if the peer still sends.
+#[inline]
+fn owe(stream: &mut Stream, bytes: u32, out: &mut Vec<u8>) {
+    if !stream.state.receives() || stream.flags.discards {
+        return;
+    }
+    stream.credit.owe(bytes);
+    stream.drained = stream.drained.saturating_add(bytes);
+    if let Some(increment) = stream.credit.due() {
+        frame::put_window_update(out, stream.id, increment);
     }
 }

@@ -14,13 +14,14 @@ use crate::h2::{End, Event};
 // === impl Connection ===
 
 impl Connection {
-    /// The header of a DATA frame is there, and if it is padded, the length of its padding.
+    /// The header of a DATA frame is there, and if it is padded, the length of its padding. What is to be
+    /// done with its payload.
     #[inline]
     pub(super) fn begin_data(
         &mut self,
         header: FrameHeader,
         padding: u8,
-    ) -> Result<(), ConnectionError> {
+    ) -> Result<PassingData, ConnectionError> {
         if header.stream == 0 {
             return Err(ConnectionError::protocol(Reason::StreamIdKind));
         }
@@ -41,15 +42,20 @@ impl Connection {
         self.charge_data(header.stream, data, ends)?;
         let padding = u32::from(padding);
         let Some((key, stream)) = self.streams.find(header.stream) else {
-            self.input.data = Some(PassingData { stream: None, data, padding, ends });
             let fault = self.absent(header.stream).receive(Step::Data(End::Open));
             self.owe_connection(header.len);
-            return fault.map_or_else(|fault| self.punish_data(header.stream, fault), |_| Ok(()));
+            if let Err(fault) = fault {
+                self.punish_data(header.stream, fault)?;
+            }
+            return Ok(PassingData { stream: None, data, padding, ends });
         };
         let takes = take_data(stream, header.len, data, ends);
+        let is_drained = stream.drained >= stream.credit.size();
         let stream = (takes.is_ok() && !stream.flags.discards).then_some(key);
-        self.input.data = Some(PassingData { stream, data, padding, ends });
         self.owe_connection(header.len);
+        if is_drained {
+            self.judge_window(key);
+        }
         if overhead > 0 {
             self.owe_stream(key, overhead);
         }
@@ -58,13 +64,16 @@ impl Connection {
             Ok(()) => {}
             Err(fault) => self.punish_data(header.stream, fault)?,
         }
-        Ok(())
+        Ok(PassingData { stream, data, padding, ends })
     }
 
     /// Passes on what has arrived of the payload.
     #[inline]
-    pub(super) fn pass_data<'a>(&mut self, input: &mut &'a [u8]) -> Progress<'a> {
-        let Some(mut passing) = self.input.data.take() else { return Progress::More };
+    pub(super) fn pass_data<'a>(
+        &mut self,
+        mut passing: PassingData,
+        input: &mut &'a [u8],
+    ) -> Progress<'a> {
         let (data, after) = input.split_at(input.len().min(passing.data as usize));
         passing.data -= data.len() as u32;
         let padding = if passing.data == 0 { after.len().min(passing.padding as usize) } else { 0 };

@@ -3,7 +3,7 @@
 //! Every block is decoded, because the peer's table moves with it, whether its stream is new, open, dead
 //! or refused. Only then is it asked what the section means.
 
-use super::receive::{Block, unpadded};
+use super::receive::{Block, Progress, unpadded};
 use super::{Connection, Going};
 use crate::Head;
 use crate::h2::error::{ConnectionError, ErrorCode, Reason};
@@ -22,12 +22,13 @@ type SectionFault = (ErrorCode, Reason);
 /// What a field costs beside its text.
 const FIELD_BYTES: usize = 32;
 
-type Handled = Result<Option<Event<'static>>, ConnectionError>;
+type Handled = Result<Progress<'static>, ConnectionError>;
 
 // === impl Connection ===
 
 impl Connection {
     /// RFC 9113 §6.2.
+    #[inline]
     pub(super) fn on_headers(
         &mut self,
         header: FrameHeader,
@@ -55,10 +56,11 @@ impl Connection {
         }
         self.input.block = Some(block);
         self.timers.set(Timer::Header, self.now + self.config.header_timeout);
-        self.add_fragment(fragment).map(|()| None)
+        self.add_fragment(fragment).map(|()| Progress::More)
     }
 
     /// RFC 9113 §6.10. The order of frames was checked before.
+    #[cold]
     pub(super) fn on_continuation(
         &mut self,
         header: FrameHeader,
@@ -75,7 +77,7 @@ impl Connection {
         Guard::continuation(&self.config.guard, all, empty)?;
         self.add_fragment(payload)?;
         if !header.has(flag::END_HEADERS) {
-            return Ok(None);
+            return Ok(Progress::More);
         }
         self.input.block = None;
         self.timers.stop(Timer::Header);
@@ -95,6 +97,7 @@ impl Connection {
     }
 
     /// A whole block.
+    #[inline]
     fn on_block(&mut self, block: Block, bytes: &[u8], head: &mut Head) -> Handled {
         head.clear();
         let section = match self.decoder.decode(bytes, &self.config.section, head) {
@@ -125,7 +128,7 @@ impl Connection {
             return self.on_request(block.stream, end, section, section_bytes, head);
         }
         let fault = self.absent(block.stream).receive(Step::Headers(end)).err();
-        self.punish(block.stream, fault.unwrap_or(NOT_YOURS)).map(|()| None)
+        self.punish(block.stream, fault.unwrap_or(NOT_YOURS)).map(|()| Progress::More)
     }
 
     /// The state of a stream that is not in the table.
@@ -155,13 +158,14 @@ impl Connection {
         {
             // RFC 9113 §6.8: the peer has been told, or soon will be, that this stream is not looked at.
             self.streams.remember(id, State::Closed(Cause::ResetByUs));
-            return Ok(None);
+            return Ok(Progress::More);
         }
         if self.streams.len() >= self.config.max_concurrent_streams as usize {
             // RFC 9113 §5.1.2.
             frame::put_reset(self.output.buffer(), id, ErrorCode::REFUSED_STREAM);
             self.streams.remember(id, State::Closed(Cause::ResetByUs));
-            return self.guard.refused(&self.config.guard, self.now).map(|()| None);
+            self.rejected.add(Reason::StreamRefused);
+            return self.guard.refused(&self.config.guard, self.now).map(|()| Progress::More);
         }
         let checked = section.and_then(|()| {
             let request = fields::check_request(head, self.config.connect_protocol);
@@ -169,14 +173,17 @@ impl Connection {
         });
         let content_left = match checked {
             Ok(content_left) => content_left,
-            Err((code, reason)) => return self.stream_error(id, code, reason).map(|()| None),
+            Err((code, reason)) => {
+                self.rejected.add(reason);
+                return self.stream_error(id, code, reason).map(|()| Progress::More);
+            }
         };
-        let Ok(state) = State::Idle.receive(Step::Headers(end)) else { return Ok(None) };
+        let Ok(state) = State::Idle.receive(Step::Headers(end)) else { return Ok(Progress::More) };
         let mut stream = self.new_stream(id, state);
         stream.content_left = content_left;
         stream.section_bytes = section_bytes;
         let stream = self.streams.insert(stream);
-        Ok(Some(Event::Head { stream, tag: 0, end }))
+        Ok(Progress::Event(Event::Head { stream, tag: 0, end }))
     }
 
     pub(super) fn new_stream(&self, id: u32, state: State) -> Stream {
@@ -194,20 +201,20 @@ impl Connection {
         section: Result<(), SectionFault>,
         head: &Head,
     ) -> Handled {
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         let id = stream.id;
         let is_reply = stream.state.awaits_head();
         let next = match stream.state.receive(Step::Headers(end)) {
             Ok(next) => next,
-            Err(fault) => return self.punish(id, fault).map(|()| None),
+            Err(fault) => return self.punish(id, fault).map(|()| Progress::More),
         };
         let handled = section.and_then(|()| match is_reply {
             true => self.on_reply(key, end, next, head),
             false => self.on_trailers(key, next, head),
         });
         match handled {
-            Ok(event) => Ok(event),
-            Err((code, reason)) => self.stream_error(id, code, reason).map(|()| None),
+            Ok(progress) => Ok(progress),
+            Err((code, reason)) => self.stream_error(id, code, reason).map(|()| Progress::More),
         }
     }
 
@@ -218,10 +225,10 @@ impl Connection {
         end: End,
         next: State,
         head: &Head,
-    ) -> Result<Option<Event<'static>>, SectionFault> {
+    ) -> Result<Progress<'static>, SectionFault> {
         let reply = fields::check_reply(head).map_err(malformed)?;
         let limit = self.config.guard.informational_per_stream;
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         let tag = stream.tag;
         if reply.status < 200 {
             // RFC 9113 §8.1: an interim reply is not the end.
@@ -232,7 +239,7 @@ impl Connection {
             if stream.informational > limit {
                 return Err((ErrorCode::ENHANCE_YOUR_CALM, Reason::InformationalFlood));
             }
-            return Ok(Some(Event::Informational { stream: key, tag }));
+            return Ok(Progress::Event(Event::Informational { stream: key, tag }));
         }
         // RFC 9113 §8.1.1: these have no content, whatever their content-length says.
         let has_no_content = stream.flags.head_request || matches!(reply.status, 204 | 304);
@@ -244,7 +251,7 @@ impl Connection {
         if next.is_closed() {
             self.stream_closed(key);
         }
-        Ok(Some(Event::Head { stream: key, tag, end }))
+        Ok(Progress::Event(Event::Head { stream: key, tag, end }))
     }
 
     fn on_trailers(
@@ -252,9 +259,9 @@ impl Connection {
         key: StreamKey,
         next: State,
         head: &Head,
-    ) -> Result<Option<Event<'static>>, SectionFault> {
+    ) -> Result<Progress<'static>, SectionFault> {
         fields::check_trailers(head).map_err(malformed)?;
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         // RFC 9113 §8.1.1: trailers end the content as END_STREAM on DATA does.
         if !matches!(stream.content_left, 0 | NO_LENGTH) {
             return Err((ErrorCode::PROTOCOL_ERROR, Reason::ContentLength));
@@ -264,7 +271,10 @@ impl Connection {
         if next.is_closed() {
             self.stream_closed(key);
         }
-        Ok((!discards).then_some(Event::Trailers { stream: key, tag }))
+        Ok(match discards {
+            true => Progress::More,
+            false => Progress::Event(Event::Trailers { stream: key, tag }),
+        })
     }
 }
 

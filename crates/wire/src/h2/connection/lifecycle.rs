@@ -6,6 +6,7 @@ use super::{Connection, Going, Phase};
 use crate::Time;
 use crate::h2::error::{ConnectionError, ErrorCode, Party, Processed, Reason};
 use crate::h2::frame;
+use crate::h2::streams::STREAM_ID_MAX;
 use crate::h2::timers::Timer;
 use crate::h2::{Event, Role, StreamKey};
 
@@ -18,17 +19,15 @@ const DRAIN_PING_TIMEOUT: Duration = Duration::from_secs(1);
 /// Waiting data of a stream makes progress if at least so many bytes go within the stall timeout, or all.
 /// A peer that opens its window byte by byte does not keep a stream alive.
 const PROGRESS_BYTES_MIN: usize = 1024;
-/// The last stream of the first GOAWAY of a drain (RFC 9113 §6.8).
-const ANY_STREAM: u32 = (1 << 31) - 1;
 
-/// Tells whether the peer reads what we write.
+/// Tells whether the peer reads what we write. Set while there is something to write.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct OutputWatch {
-    /// When the output was found in this state, not empty.
-    since: Time,
-    /// What had been written until then.
-    written: u64,
     is_set: bool,
+    /// What had been written when it was set.
+    written: u64,
+    /// When it was first looked at.
+    looked_at: Option<Time>,
 }
 
 // === impl Connection ===
@@ -57,7 +56,7 @@ impl Connection {
             return;
         }
         self.going = Going::Announced;
-        frame::put_goaway(self.output.buffer(), ANY_STREAM, ErrorCode::NO_ERROR, b"");
+        frame::put_goaway(self.output.buffer(), STREAM_ID_MAX, ErrorCode::NO_ERROR, b"");
         frame::put_ping(self.output.buffer(), 0, DRAIN_PING);
         self.timers.set(Timer::Drain, now + DRAIN_PING_TIMEOUT);
     }
@@ -134,7 +133,8 @@ impl Connection {
         }
     }
 
-    /// Sees to it that a stall is noticed.
+    /// Sees to it that a stall is noticed. The time of this connection may be old by now, since commands
+    /// bring none: therefore waiting gets its time when it is first looked at.
     pub(super) fn watch_stall(&mut self) {
         if !self.timers.is_set(Timer::Stall) && self.phase != Phase::Closed {
             self.timers.set(Timer::Stall, self.now + self.config.stall_timeout);
@@ -148,7 +148,7 @@ impl Connection {
             self.watch.is_set = false;
         } else if !self.watch.is_set || self.watch.written != self.output.written() {
             let written = self.output.written();
-            self.watch = OutputWatch { since: self.now, written, is_set: true };
+            self.watch = OutputWatch { is_set: true, written, looked_at: None };
             self.watch_stall();
         }
     }
@@ -158,10 +158,10 @@ impl Connection {
         let timeout = self.config.stall_timeout;
         let mut next = Time::NEVER;
         if self.watch.is_set && self.watch.written == self.output.written() {
-            if self.watch.since + timeout <= self.now {
+            next = *self.watch.looked_at.get_or_insert(self.now) + timeout;
+            if next <= self.now {
                 return Err(ConnectionError::calm(Reason::OutputStalled));
             }
-            next = self.watch.since + timeout;
         }
         for key in self.streams.keys(|stream| stream.is_waiting()) {
             match self.look_at(key) {
@@ -183,14 +183,14 @@ impl Connection {
     /// When to look again at the waiting data of a stream; None if it is stalled.
     fn look_at(&mut self, key: StreamKey) -> Option<Time> {
         let waiting = self.streams.get_mut(key)?.waiting.as_mut()?;
-        let due = waiting.looked_at + self.config.stall_timeout;
-        if due > self.now {
+        let due = waiting.looked_at.map(|looked_at| looked_at + self.config.stall_timeout);
+        if let Some(due) = due.filter(|due| *due > self.now) {
             return Some(due);
         }
-        if waiting.sent_since < PROGRESS_BYTES_MIN {
+        if due.is_some() && waiting.sent_since < PROGRESS_BYTES_MIN {
             return None;
         }
-        waiting.looked_at = self.now;
+        waiting.looked_at = Some(self.now);
         waiting.sent_since = 0;
         Some(self.now + self.config.stall_timeout)
     }

@@ -6,7 +6,6 @@
 use super::{Connection, Phase};
 use crate::h2::error::{ConnectionError, Reason};
 use crate::h2::frame::{self, FrameHeader, HEADER_BYTES, PREFACE, flag, kind};
-use crate::h2::settings::{FRAME_BYTES_MAX, FRAME_BYTES_MIN};
 use crate::h2::timers::Timer;
 use crate::h2::{ErrorCode, Event, StreamKey};
 use crate::{Head, Time};
@@ -93,8 +92,8 @@ impl Connection {
         input: &mut &'a [u8],
         head: &mut Head,
     ) -> Result<Progress<'a>, ConnectionError> {
-        if self.input.data.is_some() {
-            return Ok(self.pass_data(input));
+        if let Some(passing) = self.input.data.take() {
+            return Ok(self.pass_data(passing, input));
         }
         if input.is_empty() {
             return Ok(Progress::Dry);
@@ -114,14 +113,11 @@ impl Connection {
             return self.keep(input);
         };
         *input = &input[whole..];
-        Ok(match self.handle(header, payload, head)? {
-            None => Progress::More,
-            Some(Event::GoAway { code, last_stream, .. }) => {
-                let debug = payload.get(8..).unwrap_or_default();
-                Progress::Event(Event::GoAway { code, last_stream, debug })
-            }
-            Some(event) => Progress::Event(event),
-        })
+        if header.kind == kind::GOAWAY {
+            let debug = payload.get(8..).unwrap_or_default();
+            return self.on_goaway(header, payload, debug);
+        }
+        self.handle(header, payload, head)
     }
 
     #[inline]
@@ -145,8 +141,8 @@ impl Connection {
             (HEADER_BYTES, 0)
         };
         *input = input.get(before..).unwrap_or_default();
-        self.begin_data(header, padding)?;
-        Ok(self.pass_data(input))
+        let passing = self.begin_data(header, padding)?;
+        Ok(self.pass_data(passing, input))
     }
 
     /// The input does not hold the whole frame: keeps what there is.
@@ -196,13 +192,17 @@ impl Connection {
         }
         let kept = std::mem::take(&mut self.input.partial);
         let payload = kept.get(HEADER_BYTES..).unwrap_or_default();
-        let event = if header.kind == kind::DATA {
-            self.begin_data(header, payload.first().copied().unwrap_or(0)).map(|()| None)
+        let progress = if header.kind == kind::DATA {
+            let padding = payload.first().copied().unwrap_or(0);
+            self.begin_data(header, padding).map(|passing| {
+                self.input.data = Some(passing);
+                Progress::More
+            })
         } else {
             self.handle(header, payload, head)
         };
         self.input.keep_partial(kept);
-        Ok(event?.map_or(Progress::More, Progress::Event))
+        progress
     }
 
     /// RFC 9113 §3.4: the client's first bytes.
@@ -240,8 +240,7 @@ impl Connection {
     #[inline]
     fn check_frame(&self, header: &FrameHeader) -> Result<(), ConnectionError> {
         // RFC 9113 §4.2.
-        let frame_bytes_max = self.config.max_frame_bytes.clamp(FRAME_BYTES_MIN, FRAME_BYTES_MAX);
-        if header.len > frame_bytes_max {
+        if header.len > self.frame_bytes_max {
             return Err(ConnectionError::size(Reason::FrameTooLong));
         }
         if self.phase == Phase::Open && self.input.block.is_none() {
@@ -266,29 +265,31 @@ impl Connection {
         }
     }
 
-    /// A whole frame other than DATA. An event borrows nothing; [`Event::GoAway`] gets its debug data
-    /// from the caller.
+    /// A whole frame other than DATA. Its event borrows nothing.
     #[inline]
     fn handle(
         &mut self,
         header: FrameHeader,
         payload: &[u8],
         head: &mut Head,
-    ) -> Result<Option<Event<'static>>, ConnectionError> {
-        match header.kind {
-            kind::HEADERS => self.on_headers(header, payload, head),
-            kind::CONTINUATION => self.on_continuation(header, payload, head),
-            kind::WINDOW_UPDATE => self.on_window_update(header, payload).map(|()| None),
-            kind::RST_STREAM => self.on_reset(header, payload).map(|()| None),
-            kind::PING => self.on_ping(header, payload),
-            kind::SETTINGS => self.on_settings(header, payload),
-            kind::GOAWAY => self.on_goaway(header, payload),
-            kind::PRIORITY => self.on_priority(header, payload).map(|()| None),
-            // RFC 9113 §8.4: we have disabled push, or are a server, to whom nobody pushes.
-            kind::PUSH_PROMISE => Err(ConnectionError::protocol(Reason::PushPromise)),
-            // RFC 9113 §5.5: unknown frames are ignored.
-            _ => self.guard.idle_frame(&self.config.guard, self.now).map(|()| None),
+    ) -> Result<Progress<'static>, ConnectionError> {
+        if header.kind == kind::HEADERS {
+            return self.on_headers(header, payload, head);
         }
+        match header.kind {
+            kind::CONTINUATION => return self.on_continuation(header, payload, head),
+            kind::SETTINGS => return self.on_settings(header, payload),
+            kind::PING => return self.on_ping(header, payload),
+            kind::GOAWAY => return self.on_goaway(header, payload, &[]),
+            kind::WINDOW_UPDATE => self.on_window_update(header, payload)?,
+            kind::RST_STREAM => self.on_reset(header, payload)?,
+            kind::PRIORITY => self.on_priority(header, payload)?,
+            // RFC 9113 §8.4: we have disabled push, or are a server, to whom nobody pushes.
+            kind::PUSH_PROMISE => return Err(ConnectionError::protocol(Reason::PushPromise)),
+            // RFC 9113 §5.5: unknown frames are ignored.
+            _ => self.guard.idle_frame(&self.config.guard, self.now)?,
+        }
+        Ok(Progress::More)
     }
 }
 

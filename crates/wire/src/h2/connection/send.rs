@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::{Connection, Going, Phase, SENT_FRAME_BYTES_MAX};
 use crate::h2::frame::{self, FrameHeader, HEADER_BYTES, flag, kind};
-use crate::h2::settings::WINDOW_MAX;
 use crate::h2::state::{State, Step};
+use crate::h2::streams::STREAM_ID_MAX;
 use crate::h2::waiting::Tail;
 use crate::h2::{End, ErrorCode, OpenError, Role, StreamKey};
 use crate::{Head, Name, Time};
@@ -36,7 +36,7 @@ impl Connection {
             return Err(OpenError::Draining);
         }
         // RFC 9113 §5.1.1: ids are not used twice.
-        if self.next_id > WINDOW_MAX {
+        if self.next_id > STREAM_ID_MAX {
             return Err(OpenError::Exhausted);
         }
         if self.streams.len() >= self.peer.max_concurrent_streams as usize {
@@ -63,7 +63,7 @@ impl Connection {
         if !is_able {
             return 0;
         }
-        let ids_left = (WINDOW_MAX + 1).saturating_sub(self.next_id) / 2 + self.next_id % 2;
+        let ids_left = (STREAM_ID_MAX + 1).saturating_sub(self.next_id).div_ceil(2);
         let peer_takes = self.peer.max_concurrent_streams as usize;
         peer_takes.saturating_sub(self.streams.len()).min(ids_left as usize)
     }

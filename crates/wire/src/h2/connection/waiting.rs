@@ -49,7 +49,7 @@ impl Connection {
     /// Keeps data until it may go. False if the stream has ended already.
     fn wait(&mut self, key: StreamKey, data: &[u8], end: End) -> bool {
         let Some(stream) = self.streams.get_mut(key) else { return false };
-        let waiting = stream.waiting.get_or_insert_with(|| self.pool.take(self.now));
+        let waiting = stream.waiting.get_or_insert_with(|| self.pool.take());
         if waiting.tail != Tail::Open || waiting.reset.is_some() {
             return false;
         }

@@ -97,12 +97,11 @@ impl Ids {
     }
 }
 
-/// Where an id belongs. Ids of one end go up in steps of two, so neighbours lie side by side; the higher
-/// bits are mixed in, so that ids in larger steps do not all meet.
+/// Where an id belongs. Ids of one end go up in steps of two; multiplied by the golden ratio they lie far
+/// apart, so that removing one rarely moves another.
 #[inline]
 fn home(id: u32, mask: usize) -> usize {
-    let half = id >> 1;
-    (half ^ (half >> 8).wrapping_mul(0x9e37_79b1) >> 16) as usize & mask
+    (u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & mask
 }
 
 #[cfg(test)]

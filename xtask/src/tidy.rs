@@ -1,0 +1,98 @@
+//! Rules of this repository that neither the compiler nor clippy knows.
+//!
+//! Dependencies point downward, `wire` holds no I/O and no clock, and every source file says what it is. A rule
+//! lists every place that breaks it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::command::{cargo, root};
+
+/// Everything that `narrows-wire` may depend on, itself included: no I/O, no clock, no executor.
+const WIRE: &[&str] = &[
+    "narrows-wire",
+    "thiserror",
+    // What the derive macro of `thiserror` runs on; nothing of it is in the program.
+    "thiserror-impl",
+    "proc-macro2",
+    "quote",
+    "syn",
+    "unicode-ident",
+];
+
+/// What `narrows-gateway` must not depend on: the plane above it, and executors.
+const NOT_GATEWAY: &[&str] =
+    &["narrows-control", "tokio", "async-std", "smol", "futures", "hyper", "h2"];
+
+/// Parts of the standard library that `wire` must not use: it compiles with them, so the tree does not show it.
+const NOT_WIRE: &[&str] =
+    &["std::net", "std::thread", "std::fs", "Instant", "SystemTime", "Mutex", "Condvar"];
+
+/// Checks every rule.
+pub(crate) fn check() -> Result<(), String> {
+    let mut faults = Vec::new();
+    faults.extend(dependencies("narrows-wire")?.into_iter().filter_map(|name| {
+        (!WIRE.contains(&name.as_str())).then(|| format!("narrows-wire depends on {name}"))
+    }));
+    faults.extend(dependencies("narrows-gateway")?.into_iter().filter_map(|name| {
+        NOT_GATEWAY.contains(&name.as_str()).then(|| format!("narrows-gateway depends on {name}"))
+    }));
+    for directory in ["crates", "e2e", "xtask"] {
+        for file in sources(&root().join(directory))? {
+            faults.extend(faults_of(&file)?);
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// The names of all crates that a crate of ours is built with.
+fn dependencies(name: &str) -> Result<Vec<String>, String> {
+    let arguments =
+        ["tree", "--package", name, "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let output = cargo(&arguments).output().map_err(|error| format!("cargo tree: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo tree: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let mut names: Vec<_> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| line.split(' ').next().map(str::to_owned))
+        .collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let told = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(told)? {
+        let path = entry.map_err(told)?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn faults_of(file: &Path) -> Result<Vec<String>, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let name = file.strip_prefix(root()).unwrap_or(file).display().to_string();
+    let mut faults = Vec::new();
+    if file.ends_with("mod.rs") {
+        faults.push(format!("{name}: a module lies beside its folder, not in it"));
+    }
+    if !text.starts_with("//!") {
+        faults.push(format!("{name}: does not open with //! and what it is"));
+    }
+    if name.starts_with("crates/wire/src") {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or(line);
+            for word in NOT_WIRE.iter().filter(|word| code.contains(**word)) {
+                faults.push(format!("{name}:{}: {word} in wire", number + 1));
+            }
+        }
+    }
+    Ok(faults)
+}

@@ -82,6 +82,8 @@ pub struct Link<S> {
     pub opened: Time,
     /// When it must be open (connecting, handshake), or stop taking calls (age).
     pub due: Time,
+    /// Whether the peer's SETTINGS have come, so that its limits are known.
+    pub settled: bool,
     /// Whether it is too old to take calls.
     pub retired: bool,
     /// When it last had a stream or was opened.
@@ -190,8 +192,12 @@ impl<S: Socket> Link<S> {
         matches!(self.side, Side::Downstream(_))
     }
 
-    /// Whether a call may be put on it now.
-    pub fn takes_calls(&self, now: Time) -> bool {
+    /// Whether a call may be put on it now. `streams_max`: what is believed of a peer that has not told its
+    /// limit yet.
+    pub fn takes_calls(&self, now: Time, streams_max: u32) -> bool {
+        if !self.settled && self.codec.active_streams() >= streams_max as usize {
+            return false;
+        }
         match self.state {
             State::Closing => false,
             State::Open => !self.retired && now < self.due && self.codec.capacity() > 0,

@@ -14,6 +14,10 @@ use narrows_wire::Time;
 use crate::slab::{Key, Slab};
 use crate::snapshot::ClientTls;
 
+/// Streams that are put on a connection before its peer has told its limit (RFC 9113 §6.5.2 recommends that
+/// peers take no fewer).
+pub const STREAMS_ASSUMED: u32 = 100;
+
 /// What tells nodes apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -36,6 +40,8 @@ pub struct Node {
     pub links: Vec<Key>,
     /// Exchanges that wait for a stream, oldest first. Some may be gone.
     pub waiting: VecDeque<Key>,
+    /// Streams that a new connection to it is believed to take at once: what an earlier one told.
+    pub streams_max: u32,
     /// The index of its upstream in the snapshot it was last used with.
     pub upstream: usize,
 }
@@ -83,6 +89,7 @@ impl Pool {
             tls,
             links: Vec::new(),
             waiting: VecDeque::new(),
+            streams_max: STREAMS_ASSUMED,
             upstream,
         });
         self.by_identity.insert(identity, key);

@@ -72,8 +72,7 @@ impl<I: Io> Worker<I> {
     fn read_link(&mut self, key: Key, thorough: bool) {
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let mut reads = 0;
-        loop {
-            let Some(link) = self.links.get_mut(key) else { break };
+        while let Some(link) = self.links.get_mut(key) {
             if matches!(link.state, State::Connecting | State::Closing) {
                 break;
             }
@@ -207,7 +206,7 @@ impl<I: Io> Worker<I> {
             }
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
             Event::Pong => {}
-            Event::PeerSettings => self.serve_waiting_of(key),
+            Event::PeerSettings => self.on_settings(key),
             Event::GoAway { code, last_stream, debug: text } => {
                 let peer = self.links.get(key).map(|link| link.peer);
                 let text = String::from_utf8_lossy(text);

@@ -151,6 +151,7 @@ impl<I: Io> Worker<I> {
             blocked: false,
             opened: self.now,
             due,
+            settled: false,
             retired: false,
             last_used: self.now,
             timer: None,

@@ -13,6 +13,7 @@ use super::links::Loss;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::{Link, Side, State, Tls};
+use crate::pool::STREAMS_ASSUMED;
 use crate::reply::Cause;
 use crate::slab::Key;
 use crate::snapshot::Upstream;
@@ -42,8 +43,10 @@ impl<I: Io> Worker<I> {
 
     fn link_with_room(&self, node: Key) -> Option<Key> {
         let node = self.pool.get(node)?;
-        let room =
-            |key: &&Key| self.links.get(**key).is_some_and(|link| link.takes_calls(self.now));
+        let room = |key: &&Key| {
+            let link = self.links.get(**key);
+            link.is_some_and(|link| link.takes_calls(self.now, node.streams_max))
+        };
         node.links.iter().find(room).copied()
     }
 
@@ -81,6 +84,7 @@ impl<I: Io> Worker<I> {
             blocked: false,
             opened: self.now,
             due: self.now + upstream.connect_timeout,
+            settled: false,
             retired: false,
             last_used: self.now,
             timer: None,
@@ -205,6 +209,19 @@ impl<I: Io> Worker<I> {
             link.due = due;
         }
         self.arm_link(key);
+    }
+
+    /// A node has told its limits. They are believed of its next connections until those tell theirs.
+    pub(super) fn on_settings(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        link.settled = true;
+        let streams_max = link.codec.peer_settings().max_concurrent_streams;
+        if let Side::Upstream(node) = link.side
+            && let Some(node) = self.pool.get_mut(node)
+        {
+            node.streams_max = streams_max.clamp(1, STREAMS_ASSUMED);
+        }
+        self.serve_waiting_of(key);
     }
 
     /// A connection has room again, or a new one is there: the calls that wait longest go first.

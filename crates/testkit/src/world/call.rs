@@ -68,6 +68,8 @@ pub struct Call {
     pub received: u64,
     /// How it ended.
     pub fate: Option<Fate>,
+    /// What the gateway or the node said of it (`grpc-message`).
+    pub message: String,
 }
 
 /// The order of the modes on the wire (`x-mode`).

@@ -220,6 +220,9 @@ impl Client {
             .get(Name::GrpcStatus)
             .and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
         running.status = status.or(running.status);
+        if let Some(message) = head.get(Name::GrpcMessage) {
+            self.calls[running.call].message = String::from_utf8_lossy(message).into_owned();
+        }
         if end == End::Stream {
             let fate = running.status.map_or(Fate::Lost, Fate::Status);
             let call = running.call;

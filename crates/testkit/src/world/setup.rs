@@ -147,7 +147,7 @@ fn call(rng: &mut Rng, id: u64) -> Call {
     };
     // A refused call can only be sent again while its body is kept.
     let up = if mode == Mode::RefusedOnce { rng.next() % 500 } else { size(rng) };
-    Call { id, mode, job, up, down: size(rng), received: 0, fate: None }
+    Call { id, mode, job, up, down: size(rng), received: 0, fate: None, message: String::new() }
 }
 
 fn snapshot(gateway: SocketAddr, store: &Arc<Store>) -> Snapshot {

@@ -2,10 +2,10 @@
 //!
 //! The engine charges every frame that costs more than it carries, and the guard answers with a verdict:
 //! fine, or the connection error ENHANCE_YOUR_CALM with the reason. The engine never decides by itself.
-//! A connection that comes near a limit is drained first, so that a peer that is merely clumsy finishes its
-//! streams and begins anew. Caps by kind are token buckets; beside them stands one budget of cost, so that a mixture of abuses
-//! ends as well. What ordinary traffic does (thousands of cancels beside thousands of replies, a PING for
-//! every DATA frame, streams of tiny messages) earns its own credit.
+//! Caps by kind are token buckets; beside them stands one budget of cost, so that a mixture of abuses
+//! ends as well. A connection that comes near a limit is drained first, so that a peer that is merely
+//! clumsy finishes its streams and begins anew. What ordinary traffic does (thousands of cancels beside
+//! thousands of replies, a PING for every DATA frame, streams of tiny messages) earns its own credit.
 
 use std::time::Duration;
 

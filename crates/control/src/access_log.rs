@@ -23,8 +23,11 @@ use sink::Sink;
 /// What is buffered is written at least this often.
 pub const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time between two looks at empty rings.
-const IDLE_WAIT: Duration = Duration::from_millis(20);
+/// Time between two looks at empty rings; a ring holds what comes meanwhile.
+const IDLE_WAIT: Duration = Duration::from_millis(10);
+
+/// The same while nothing is recorded.
+const OFF_WAIT: Duration = Duration::from_secs(1);
 
 /// Records taken from one ring before the next one has its turn.
 const TURN_RECORDS: usize = 256;
@@ -76,27 +79,26 @@ pub struct AccessLog {
 
 enum Order {
     Reopen,
-    Use(Settings),
+    Use(Option<Settings>),
     Finish,
 }
 
 struct Writer {
     rings: Vec<Records>,
     orders: Receiver<Order>,
-    settings: Settings,
-    sink: Sink,
+    output: Option<(Format, Sink)>,
     stats: Arc<LogStats>,
 }
 
 // === impl AccessLog ===
 
 impl AccessLog {
-    /// Starts to write what comes out of the rings.
-    pub fn start(rings: Vec<Records>, settings: Settings) -> std::io::Result<Self> {
+    /// Starts to write what comes out of the rings; `None`: throws it away until it is told otherwise.
+    pub fn start(rings: Vec<Records>, settings: Option<Settings>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let stats = Arc::new(LogStats::default());
-        let sink = Sink::open(settings.destination.clone(), stats.clone());
-        let writer = Writer { rings, orders: receiver, settings, sink, stats: stats.clone() };
+        let mut writer = Writer { rings, orders: receiver, output: None, stats: stats.clone() };
+        writer.apply(settings);
         let thread =
             std::thread::Builder::new().name("access-log".into()).spawn(|| writer.run())?;
         Ok(Self { orders, stats, thread: Some(thread) })
@@ -104,12 +106,12 @@ impl AccessLog {
 
     /// Opens the file again under its name, after it was rotated away.
     pub fn reopen(&self) {
-        let _ = self.orders.send(Order::Reopen);
+        self.order(Order::Reopen);
     }
 
-    /// Writes elsewhere or otherwise from now on.
-    pub fn apply(&self, settings: Settings) {
-        let _ = self.orders.send(Order::Use(settings));
+    /// Writes elsewhere, otherwise, or not at all from now on.
+    pub fn apply(&self, settings: Option<Settings>) {
+        self.order(Order::Use(settings));
     }
 
     /// What became of the lines.
@@ -119,10 +121,17 @@ impl AccessLog {
 
     /// Writes what is left in the rings and ends.
     pub fn finish(mut self) {
-        let _ = self.orders.send(Order::Finish);
+        self.order(Order::Finish);
         if let Some(thread) = self.thread.take() {
             // A panic there has been reported by its hook.
             let _ = thread.join();
+        }
+    }
+
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
         }
     }
 }
@@ -138,15 +147,15 @@ impl Writer {
             let busy = self.drain();
             let now = clock::now();
             if finishing && !busy {
-                self.sink.flush();
-                return;
+                return self.flush();
             }
             if now.since(flushed) >= FLUSH_INTERVAL {
-                self.sink.flush();
+                self.flush();
                 flushed = now;
             }
             if !busy && !finishing {
-                std::thread::park_timeout(IDLE_WAIT);
+                let on = self.output.is_some();
+                std::thread::park_timeout(if on { IDLE_WAIT } else { OFF_WAIT });
             }
         }
     }
@@ -155,14 +164,38 @@ impl Writer {
     fn obey(&mut self) -> bool {
         loop {
             match self.orders.try_recv() {
-                Ok(Order::Reopen) => self.sink.reopen(),
-                Ok(Order::Use(settings)) => {
-                    self.sink.redirect(&settings.destination);
-                    self.settings = settings;
+                Ok(Order::Reopen) => {
+                    if let Some((_, sink)) = &mut self.output {
+                        sink.reopen();
+                    }
                 }
+                Ok(Order::Use(settings)) => self.apply(settings),
                 Ok(Order::Finish) | Err(TryRecvError::Disconnected) => return true,
                 Err(TryRecvError::Empty) => return false,
             }
+        }
+    }
+
+    fn apply(&mut self, settings: Option<Settings>) {
+        match (settings, &mut self.output) {
+            (Some(settings), Some((format, sink))) => {
+                sink.redirect(&settings.destination);
+                *format = settings.format;
+            }
+            (Some(settings), None) => {
+                let sink = Sink::open(settings.destination, self.stats.clone());
+                self.output = Some((settings.format, sink));
+            }
+            (None, _) => {
+                self.flush();
+                self.output = None;
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some((_, sink)) = &mut self.output {
+            sink.flush();
         }
     }
 
@@ -174,8 +207,9 @@ impl Writer {
             while taken < TURN_RECORDS
                 && let Some(record) = ring.pop()
             {
-                let format = self.settings.format;
-                if self.sink.put(|out| line::write(out, &record, format)) {
+                if let Some((format, sink)) = &mut self.output
+                    && sink.put(|out| line::write(out, &record, *format))
+                {
                     self.stats.lines.fetch_add(1, Ordering::Relaxed);
                 }
                 ring.recycle(record);
@@ -227,7 +261,7 @@ mod tests {
         }
         let settings =
             Settings { destination: Destination::File(path.clone()), format: Format::Json };
-        let log = AccessLog::start(rings, settings).expect("thread");
+        let log = AccessLog::start(rings, Some(settings)).expect("thread");
         let stats = log.stats().clone();
         log.finish();
         let text = std::fs::read_to_string(path).expect("file");

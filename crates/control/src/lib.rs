@@ -1,14 +1,17 @@
 //! The control plane of Narrows: configuration, stores, telemetry, admin.
 //!
 //! Ordinary async Rust on threads of its own. It gives the data plane immutable snapshots, lookup answers,
-//! and commands; it never stands in the way of a call.
+//! and commands; it never stands in the way of a call. Start reading at [`daemon`].
 #![warn(missing_docs)]
 
 pub mod access_log;
+pub mod admin;
 pub mod compile;
 pub mod config;
+pub mod daemon;
 pub mod host;
 pub mod metrics;
+pub mod offline;
 pub mod scratch;
 pub mod signals;
 pub mod stores;

@@ -58,7 +58,7 @@ pub struct Sources<'a> {
 pub fn render(sources: &Sources<'_>) -> String {
     let mut text = Text::new();
     let routes = sources.snapshot.router.routes().collect::<Vec<_>>();
-    calls::routes(&mut text, &routes);
+    calls::routes(&mut text, &routes, sources.workers);
     calls::methods(&mut text, sources.workers);
     links::downstream(&mut text, sources);
     links::upstream(&mut text, sources);

@@ -93,6 +93,8 @@ pub struct WorkerStats {
     pub log_dropped: Counter,
     /// Turns of the loop.
     pub turns: Counter,
+    /// Replies to requests that have no route, by [`Cause`](crate::reply::Cause).
+    pub unrouted: [Counter; TABLE.len()],
     methods: Mutex<Vec<Arc<MethodStats>>>,
 }
 

@@ -173,7 +173,7 @@ impl Head {
     /// Bytes of text that were written into this head since it was cleared: names that are not known ones,
     /// and values. Costs nothing to tell.
     pub fn text_bytes(&self) -> usize {
-        self.bytes.len()
+        self.used as usize
     }
 
     /// Bytes of memory held.
@@ -340,6 +340,18 @@ mod tests {
         head.set(Name::Te, b"x", Indexing::MayRepeat);
         let fields: Vec<_> = head.iter().collect();
         assert_eq!(fields, [(&b"te"[..], &b"x"[..]), (b"jobid", b"7")]);
+    }
+
+    /// A head that is used again holds more room than text; only the text is charged for.
+    #[test]
+    fn text_bytes_are_those_since_it_was_cleared() {
+        let mut head = Head::new();
+        head.push_text(b"jobid", &[b'7'; 10_000], Indexing::MayRepeat);
+        assert_eq!(head.text_bytes(), 10_005);
+        head.clear();
+        assert_eq!(head.text_bytes(), 0);
+        head.push_text(b"jobid", b"7", Indexing::MayRepeat);
+        assert_eq!(head.text_bytes(), 6);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use narrows_gateway::reply::{Cause, TABLE};
+use narrows_gateway::reply::{Cause, Row, TABLE};
 use narrows_gateway::snapshot::Route;
 use narrows_gateway::stats::{BUCKETS, Counter, Histogram, RouteShard, WorkerStats};
 
@@ -51,7 +51,7 @@ pub(super) struct Durations {
     sum_seconds: f64,
 }
 
-pub(super) fn routes(text: &mut Text, routes: &[&Arc<Route>]) {
+pub(super) fn routes(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<WorkerStats>]) {
     durations(text, routes);
     replies(text, routes);
     let mut gauge = text.family("http_server_active_requests", Kind::Gauge, "Calls that live now.");
@@ -64,7 +64,7 @@ pub(super) fn routes(text: &mut Text, routes: &[&Arc<Route>]) {
     counter(text, "narrows_request_bytes_total", help, routes, |shard| &shard.bytes_in);
     let help = "Body bytes to callers.";
     counter(text, "narrows_response_bytes_total", help, routes, |shard| &shard.bytes_out);
-    locals(text, routes);
+    locals(text, routes, workers);
 }
 
 /// The workers' methods together, ordered by path.
@@ -136,18 +136,23 @@ fn replies(text: &mut Text, routes: &[&Arc<Route>]) {
     }
 }
 
-fn locals(text: &mut Text, routes: &[&Arc<Route>]) {
+fn locals(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<WorkerStats>]) {
     let help = "Replies made by the gateway itself, by reason.";
     let mut family = text.family("narrows_local_replies_total", Kind::Counter, help);
-    for route in routes {
-        for row in TABLE {
-            let count = sum(route, |shard| shard.local.get(row.cause as usize));
-            if count != 0 {
-                let code = GRPC_CODES[usize::from(row.grpc.code()).min(17)];
-                let labels = [("route", &*route.name), ("reason", row.reason), ("grpc_code", code)];
-                family.sample(&labels, count as f64);
-            }
+    let mut sample = |route: &str, row: &Row, count: u64| {
+        if count != 0 {
+            let code = GRPC_CODES[usize::from(row.grpc.code()).min(17)];
+            let labels = [("route", route), ("reason", row.reason), ("grpc_code", code)];
+            family.sample(&labels, count as f64);
         }
+    };
+    for row in TABLE {
+        for route in routes {
+            sample(&route.name, row, sum(route, |shard| shard.local.get(row.cause as usize)));
+        }
+        // A request without a route has an empty label.
+        let unrouted = workers.iter().map(|worker| worker.unrouted[row.cause as usize].get());
+        sample("", row, unrouted.sum());
     }
     let help = "Calls ended because a stage took too long.";
     let mut family = text.family("narrows_timeouts_total", Kind::Counter, help);

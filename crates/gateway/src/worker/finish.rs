@@ -52,7 +52,12 @@ impl<I: Io> Worker<I> {
     }
 
     fn count(&mut self, exchange: &Exchange) {
-        let Some(route) = exchange.route() else { return };
+        let Some(route) = exchange.route() else {
+            if let Some(cause) = exchange.cause {
+                self.stats.unrouted[cause as usize].add(1);
+            }
+            return;
+        };
         let took = self.now.since(exchange.times.begun);
         let shard = route.stats.shard(self.index);
         let grpc = exchange.grpc_status.map_or(NO_STATUS, |code| usize::from(code).min(NO_STATUS));

@@ -48,6 +48,13 @@ impl Window {
         Ok(())
     }
 
+    /// As [`Window::take`], for a caller that has looked at [`Window::available`].
+    #[inline]
+    pub(super) fn spend(&mut self, bytes: usize) {
+        debug_assert!(bytes <= self.available(), "more data than the window allows");
+        self.0 -= bytes as i64;
+    }
+
     /// The receiver allows `bytes` more.
     #[inline]
     pub(super) fn grow(&mut self, bytes: u32) -> Result<(), OutOfWindow> {

@@ -3,8 +3,9 @@
 //! The engine charges every frame that costs more than it carries, and the guard answers with a verdict:
 //! fine, or the connection error ENHANCE_YOUR_CALM with the reason. The engine never decides by itself.
 //! Caps by kind are token buckets; beside them stands one budget of cost, so that a mixture of abuses
-//! ends as well. What ordinary traffic does (thousands of cancels beside thousands of replies, a PING for
-//! every DATA frame, streams of tiny messages) earns its own credit. See `hardening` in docs.
+//! ends as well. A connection that comes near a limit is drained first, so that a peer that is merely
+//! clumsy finishes its streams and begins anew. What ordinary traffic does (thousands of cancels beside
+//! thousands of replies, a PING for every DATA frame, streams of tiny messages) earns its own credit.
 
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ pub(super) struct Guard {
     recent_ends: u32,
     recent_resets: u32,
     empty_data: u32,
+    /// Three quarters of some budget were used up since it was last asked.
+    is_strained: bool,
 }
 
 /// Tokens of one kind of frame. Starts full.
@@ -150,7 +153,14 @@ impl Guard {
             recent_ends: 0,
             recent_resets: 0,
             empty_data: 0,
+            is_strained: false,
         }
+    }
+
+    /// Whether a budget has come near its end. Tells once.
+    #[inline]
+    pub(super) fn take_strain(&mut self) -> bool {
+        std::mem::take(&mut self.is_strained)
     }
 
     /// A field section was decoded. What it cost is forgiven when its stream ends cleanly.
@@ -221,6 +231,8 @@ impl Guard {
     pub(super) fn early_reset(&mut self, limits: &Limits, now: Time) -> Verdict {
         self.recent_resets += 1;
         let within = self.resets.take(limits.resets, now, 0);
+        self.is_strained |=
+            self.resets.is_strained(limits.resets) && self.recent_resets * 2 >= self.recent_ends;
         if !within && self.recent_resets * 2 >= self.recent_ends {
             return Err(ConnectionError::calm(Reason::ResetFlood));
         }
@@ -230,35 +242,41 @@ impl Guard {
     /// We reset a stream for an error of the peer (CVE-2025-8671).
     pub(super) fn error(&mut self, limits: &Limits, now: Time) -> Verdict {
         let within = self.errors.take(limits.errors, now, 0);
+        self.is_strained |= self.errors.is_strained(limits.errors);
         self.control(limits, now, within, Reason::ErrorFlood)
     }
 
     /// We refused a stream.
     pub(super) fn refused(&mut self, limits: &Limits, now: Time) -> Verdict {
         let within = self.refused.take(limits.refused, now, 0);
+        self.is_strained |= self.refused.is_strained(limits.refused);
         self.control(limits, now, within, Reason::RefusedFlood)
     }
 
     pub(super) fn settings(&mut self, limits: &Limits, now: Time) -> Verdict {
         let within = self.settings.take(limits.settings, now, 0);
+        self.is_strained |= self.settings.is_strained(limits.settings);
         self.control(limits, now, within, Reason::SettingsFlood)
     }
 
     pub(super) fn ping(&mut self, limits: &Limits, now: Time) -> Verdict {
         let earned = self.pings.earned(self.sent_frames, 1);
         let within = self.pings.take(limits.pings, now, earned);
+        self.is_strained |= self.pings.is_strained(limits.pings);
         self.control(limits, now, within, Reason::PingFlood)
     }
 
     pub(super) fn priority(&mut self, limits: &Limits, now: Time) -> Verdict {
         let earned = self.priorities.earned(self.opened, 100);
         let within = self.priorities.take(limits.priorities, now, earned);
+        self.is_strained |= self.priorities.is_strained(limits.priorities);
         self.control(limits, now, within, Reason::PriorityFlood)
     }
 
     pub(super) fn window_update(&mut self, limits: &Limits, now: Time) -> Verdict {
         let earned = self.window_updates.earned(self.sent_frames, 10);
         let within = self.window_updates.take(limits.window_updates, now, earned);
+        self.is_strained |= self.window_updates.is_strained(limits.window_updates);
         self.control(limits, now, within, Reason::WindowUpdateFlood)
     }
 
@@ -266,6 +284,7 @@ impl Guard {
     pub(super) fn idle_frame(&mut self, limits: &Limits, now: Time) -> Verdict {
         let earned = self.idle_frames.earned(self.opened, 2);
         let within = self.idle_frames.take(limits.idle_frames, now, earned);
+        self.is_strained |= self.idle_frames.is_strained(limits.idle_frames);
         self.control(limits, now, within, Reason::IdleFrameFlood)
     }
 
@@ -286,7 +305,7 @@ impl Guard {
     #[inline]
     fn charge(&mut self, limits: &Limits, now: Time, bytes: u32) -> Verdict {
         self.cost += u64::from(bytes);
-        if self.cost <= u64::from(limits.cost_bytes_max) {
+        if self.cost <= u64::from(limits.cost_bytes_max / 4) * 3 {
             return Ok(());
         }
         self.settle(limits, now)
@@ -299,6 +318,7 @@ impl Guard {
         self.cost_at = now;
         let forgiven = share(elapsed, limits.cost_bytes_per_second, 1);
         self.cost = self.cost.saturating_sub(forgiven);
+        self.is_strained |= self.cost > u64::from(limits.cost_bytes_max / 4) * 3;
         let within = self.cost <= u64::from(limits.cost_bytes_max);
         within.then_some(()).ok_or(ConnectionError::calm(Reason::CostExceeded))
     }
@@ -312,6 +332,11 @@ impl Bucket {
         let steps = counter.wrapping_sub(self.seen);
         self.seen = counter;
         u64::from(steps) * u64::from(each)
+    }
+
+    /// Whether more than three quarters of the tokens are taken.
+    fn is_strained(&self, rate: Rate) -> bool {
+        self.taken / 3 > u64::from(rate.burst) * (MILLION / 4)
     }
 
     /// Takes a token, if there is one.

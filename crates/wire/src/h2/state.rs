@@ -187,8 +187,9 @@ impl Cause {
         match (self, step) {
             // What the peer sent before it read our reset, or crossed with the end of the stream.
             (Self::ResetByUs, _) | (_, Step::WindowUpdate | Step::Reset) => Fault::Ignore,
-            (Self::ResetByPeer, _) | (Self::Ended | Self::Forgotten, Step::Data(_)) => ended,
-            (Self::Ended, Step::Headers(_)) => Fault::Connection(ConnectionError::new(
+            (Self::ResetByPeer, _) | (Self::Forgotten, Step::Data(_)) => ended,
+            // The peer has said itself that nothing follows.
+            (Self::Ended, _) => Fault::Connection(ConnectionError::new(
                 ErrorCode::STREAM_CLOSED,
                 Reason::StreamEnded,
             )),
@@ -286,7 +287,7 @@ Body/Ended   !PROTOCOL_ERROR  Ended            Body/Ended       Ended           
   sent       x                x                x                x                ResetByUs        Body/Ended
 Ended/Body   !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   !STREAM_CLOSED   ResetByPeer      Ended/Body
   sent       x                Ended            Ended/Body       Ended            ResetByUs        Ended/Body
-Ended        !!STREAM_CLOSED  !!STREAM_CLOSED  !STREAM_CLOSED   !STREAM_CLOSED   -                -
+Ended        !!STREAM_CLOSED  !!STREAM_CLOSED  !!STREAM_CLOSED  !!STREAM_CLOSED  -                -
   sent       x                x                x                x                x                x
 ResetByUs    -                -                -                -                -                -
   sent       x                x                x                x                x                x

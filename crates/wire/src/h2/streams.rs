@@ -98,6 +98,8 @@ struct Slot {
     stream: Stream,
 }
 
+/// Marks the remembered id of a stream that the peer has reset; ids have 31 bits.
+const BY_PEER: u32 = 1 << 31;
 /// How many ids of streams that ended are remembered.
 const ENDED_REMEMBERED: usize = 32;
 /// How many ids of streams that we reset are remembered; frames for them are on the way for a round trip.
@@ -230,7 +232,8 @@ impl Streams {
             }
             self.reset.push_back(id);
         } else {
-            self.ended[self.ended_at % ENDED_REMEMBERED] = id;
+            let by_peer = state == State::Closed(Cause::ResetByPeer);
+            self.ended[self.ended_at % ENDED_REMEMBERED] = if by_peer { id | BY_PEER } else { id };
             self.ended_at = self.ended_at.wrapping_add(1);
         }
     }
@@ -241,6 +244,8 @@ impl Streams {
             Cause::ResetByUs
         } else if self.ended.contains(&id) {
             Cause::Ended
+        } else if self.ended.contains(&(id | BY_PEER)) {
+            Cause::ResetByPeer
         } else {
             Cause::Forgotten
         }
@@ -370,6 +375,15 @@ mod tests {
         streams.make_ready(keys[0]);
         let order: Vec<_> = std::iter::from_fn(|| streams.next_ready()).collect();
         assert_eq!(order, [keys[3], keys[1], keys[0]]);
+    }
+
+    #[test]
+    fn the_way_a_stream_ended_is_remembered() {
+        let mut streams = Streams::new();
+        for (id, cause) in [(1, Cause::Ended), (3, Cause::ResetByPeer), (5, Cause::ResetByUs)] {
+            streams.remember(id, State::Closed(cause));
+            assert_eq!(streams.cause(id), cause);
+        }
     }
 
     /// One id more than is remembered, of each kind.

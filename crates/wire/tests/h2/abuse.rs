@@ -99,6 +99,26 @@ fn errors_that_make_us_reset_are_limited() {
     }
 }
 
+/// Near a limit, the connection is drained: what is open goes on, and the peer may begin anew.
+#[test]
+fn a_strained_connection_is_drained_before_it_is_closed() {
+    let mut raw = Raw::client(Config::default());
+    let key = raw.request(1, End::Stream);
+    for n in 1..=76 {
+        assert!(!raw.ours.connection.is_draining(), "{n}");
+        assert_eq!(raw.send(&frame(kind::PING, 0, 0, &[0; 8])), []);
+    }
+    assert!(raw.ours.connection.is_draining());
+    let frames = raw.frames();
+    let [.., (kind::GOAWAY, ..), (kind::PING, 0, 0, payload)] = &frames[..] else {
+        panic!("{frames:?}");
+    };
+    assert_eq!(raw.send(&frame(kind::PING, 1, 0, payload)), []);
+    raw.ours.connection.send_head(key, &reply(), End::Stream);
+    raw.ours.connection.release(key);
+    assert_eq!(raw.send(&[]), [Seen::Drained]);
+}
+
 /// Streams beyond the limit are refused, and even that has a limit.
 #[test]
 fn refused_streams_are_limited() {

@@ -79,7 +79,11 @@ impl Connection {
                 Ok(Progress::More) => {}
                 Ok(Progress::Dry) => {
                     self.input.small_data = 0;
-                    return None;
+                    if !self.guard.take_strain() {
+                        return None;
+                    }
+                    // A peer that is near a limit may finish what it has begun, and begin anew.
+                    self.drain(now);
                 }
                 Err(error) => self.fail(error),
             }

@@ -103,9 +103,8 @@ impl Connection {
             return self.send_or_wait(stream, data, end);
         }
         let id = found.id;
-        // Both windows were looked at.
-        let _ = found.send_window.take(data.len() as u32);
-        let _ = self.send_window.take(data.len() as u32);
+        found.send_window.spend(data.len());
+        self.send_window.spend(data.len());
         found.state = next;
         self.put_data(id, data, end);
         if next.is_closed() {
@@ -134,8 +133,8 @@ impl Connection {
             return self.send_data(stream, data, end);
         };
         let id = found.id;
-        let _ = found.send_window.take(data.len() as u32);
-        let _ = self.send_window.take(data.len() as u32);
+        found.send_window.spend(data.len());
+        self.send_window.spend(data.len());
         found.state = next;
         self.put_borrowed(id, range, end);
         if next.is_closed() {

@@ -35,8 +35,8 @@ impl Connection {
             sent = data.len().min(window).min(room);
             if sent > 0 {
                 let id = stream.id;
-                let _ = stream.send_window.take(sent as u32);
-                let _ = self.send_window.take(sent as u32);
+                stream.send_window.spend(sent);
+                self.send_window.spend(sent);
                 self.put_data(id, &data[..sent], End::Open);
             }
         }
@@ -73,8 +73,8 @@ impl Connection {
         let Some(mut waiting) = stream.waiting.take() else { return };
         let window = stream.send_window.available().min(self.send_window.available());
         let sent = waiting.len().min(window).min(room).min(frame_bytes_max);
-        let _ = stream.send_window.take(sent as u32);
-        let _ = self.send_window.take(sent as u32);
+        stream.send_window.spend(sent);
+        self.send_window.spend(sent);
         let (id, tag) = (stream.id, stream.tag);
         let is_last = sent == waiting.len();
         let end = match is_last && waiting.tail == Tail::End {

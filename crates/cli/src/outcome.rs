@@ -1,0 +1,53 @@
+//! How a verb can fail, and what that means for the exit code.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use narrows_control::config::Fault;
+
+/// Why a verb did not do what it was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The configuration or the request is refused, in words; exit code 1. Empty: all has been said.
+    Refused(String),
+    /// The command line makes no sense; exit code 2.
+    Usage(String),
+    /// No gateway answers; exit code 3.
+    Unreachable(String),
+}
+
+/// The result of a verb.
+pub(crate) type Outcome = Result<(), Failure>;
+
+// === impl Failure ===
+
+impl Failure {
+    pub(crate) fn refused(error: impl Display) -> Self {
+        Self::Refused(error.to_string())
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        match self {
+            Self::Refused(_) => ExitCode::from(1),
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Unreachable(_) => ExitCode::from(3),
+        }
+    }
+
+    /// Prints it to stderr.
+    pub(crate) fn report(&self) {
+        match self {
+            Self::Refused(text) if text.is_empty() => {}
+            Self::Refused(text) | Self::Usage(text) | Self::Unreachable(text) => {
+                eprintln!("{text}");
+            }
+        }
+    }
+}
+
+impl From<Vec<Fault>> for Failure {
+    fn from(faults: Vec<Fault>) -> Self {
+        let lines = faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+        Self::Refused(lines.join("\n"))
+    }
+}

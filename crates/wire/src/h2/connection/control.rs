@@ -148,6 +148,8 @@ impl Connection {
             {
                 let shifted = stream.credit.shift(difference);
                 shifted.map_err(|_| ConnectionError::flow(Reason::SettingWindow))?;
+                // What is owed may be half a window now that the window is smaller.
+                super::credit::owe(stream, 0, self.output.buffer());
             }
         }
         Ok(())

@@ -75,7 +75,7 @@ impl Connection {
 
 /// Gives back so many bytes of a stream's window, if the peer still sends.
 #[inline]
-fn owe(stream: &mut Stream, bytes: u32, out: &mut Vec<u8>) {
+pub(super) fn owe(stream: &mut Stream, bytes: u32, out: &mut Vec<u8>) {
     if !stream.state.receives() || stream.flags.discards {
         return;
     }

@@ -12,7 +12,7 @@ mod options;
 pub mod redis;
 mod resolve;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use narrows_gateway::control::StoreFailure;
 use narrows_gateway::lookup::{Outcome, Store};
@@ -37,6 +37,7 @@ pub enum OpenError {
 #[derive(Debug, Default)]
 pub struct Stores {
     open: Mutex<Vec<Opened>>,
+    opening: Mutex<()>,
 }
 
 /// How a store is doing.
@@ -101,17 +102,10 @@ impl Stores {
     /// control plane's runtime. Blocks while an embedded store is loaded; a Redis store connects in the
     /// background.
     pub fn get_or_open(&self, name: &str, options: &StoreOptions) -> Result<Arc<Store>, OpenError> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        close_unused(&mut open);
-        // The file of an embedded store can be open once only, so a new name for it is no reason to
-        // open it again.
-        let same = |o: &&mut Opened| {
-            let renamed = matches!(options, StoreOptions::Embedded { .. });
-            o.options == *options && (renamed || *o.store.name == *name)
-        };
-        if let Some(opened) = open.iter_mut().find(same) {
-            opened.current = true;
-            return Ok(opened.store.clone());
+        // Held instead of the list, which those who ask other stores need meanwhile.
+        let _one_at_a_time = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = self.reuse(name, options) {
+            return Ok(store);
         }
         let backend = match options {
             StoreOptions::Embedded { path } => {
@@ -121,13 +115,13 @@ impl Stores {
         };
         let store = backend.store().clone();
         let options = options.clone();
-        open.push(Opened { options, store: store.clone(), backend, current: true });
+        self.lock().push(Opened { options, store: store.clone(), backend, current: true });
         Ok(store)
     }
 
     /// Closes stores that are not among these, each as soon as no call uses it any more.
     pub fn retain(&self, in_use: &[Arc<Store>]) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         for opened in open.iter_mut() {
             opened.current = in_use.iter().any(|store| Arc::ptr_eq(store, &opened.store));
         }
@@ -156,7 +150,7 @@ impl Stores {
 
     /// How every store is doing.
     pub fn status(&self) -> Vec<StoreStatus> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         let current = open.iter().filter(|opened| opened.current);
         let mut all: Vec<_> = current.map(|opened| opened.backend.status()).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -165,7 +159,7 @@ impl Stores {
 
     /// Asks a store for a key. What it says goes into its table, and to `reply`.
     pub(crate) fn ask(&self, store: &Arc<Store>, key: Box<[u8]>, reply: Option<Reply>) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         let found = open.iter().find(|opened| Arc::ptr_eq(&opened.store, store));
         let backend = found.map(|opened| opened.backend.clone());
         drop(open);
@@ -176,8 +170,26 @@ impl Stores {
         }
     }
 
+    fn reuse(&self, name: &str, options: &StoreOptions) -> Option<Arc<Store>> {
+        let mut open = self.lock();
+        close_unused(&mut open);
+        // The file of an embedded store can be open once only, so a new name for it is no reason to
+        // open it again.
+        let same = |o: &&mut Opened| {
+            let renamed = matches!(options, StoreOptions::Embedded { .. });
+            o.options == *options && (renamed || *o.store.name == *name)
+        };
+        let opened = open.iter_mut().find(same)?;
+        opened.current = true;
+        Some(opened.store.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Opened>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn by_name(&self, name: &str) -> Option<Backend> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         let found = open.iter().find(|opened| opened.current && *opened.store.name == *name);
         found.map(|opened| opened.backend.clone())
     }

@@ -8,7 +8,8 @@
 //! A client's requests, every one different, go through a server connection and a client connection to a
 //! backend, and the replies come back, in turns of 32 calls. Only the relay between the two connections is
 //! counted: both directions of HTTP/2 and HPACK on both sides, without sockets, routing, or records.
-//! Divide the total by the number of calls, which is the first argument.
+//! Divide the total by the number of calls, which is the first argument. With `same` as the second, all
+//! calls are alike.
 #![allow(clippy::unwrap_used, reason = "an example fails by panicking")]
 
 #[path = "support/traffic.rs"]
@@ -34,6 +35,7 @@ struct Relay {
 
 fn main() {
     let calls = std::env::args().nth(1).map_or(20_000, |text| text.parse().unwrap());
+    let is_varied = std::env::args().nth(2).is_none_or(|text| text != "same");
     let config = Arc::new(Config::default());
     let mut random = Random(7);
     let mut client = Client::default();
@@ -45,6 +47,9 @@ fn main() {
     let mut done = 0;
     while done < calls {
         for _ in 0..CALLS_PER_TURN {
+            if !is_varied {
+                random = Random(7);
+            }
             put_call(&mut client, &mut random, next_id, &mut input);
             next_id += 2;
         }

@@ -12,6 +12,8 @@ mod abuse;
 mod calls;
 #[path = "h2/flow.rs"]
 mod flow;
+#[path = "h2/garbage.rs"]
+mod garbage;
 #[path = "h2/goaway.rs"]
 mod goaway;
 #[path = "h2/legitimate.rs"]

@@ -5,18 +5,20 @@
 //! that arrive together share one commit. Invariant: one writer, the thread in `writer.rs`; it alone
 //! changes the file and the table. `file.rs` knows what the file looks like.
 
+mod error;
 mod file;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::clock;
 use narrows_gateway::lookup::{Outcome, Store};
-use narrows_gateway::target::{Target, TargetError};
+use narrows_gateway::target::Target;
 use tokio::sync::{mpsc, oneshot};
 
+pub use error::{ChangeError, OpenError};
 use file::File;
 use writer::{Change, Request};
 
@@ -47,67 +49,6 @@ pub struct Entry {
     pub target: Box<str>,
     /// When it ends, in seconds since 1970; `None`: never.
     pub expires: Option<u64>,
-}
-
-/// Why a file could not be opened, and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file is locked.
-    #[error(
-        "{0} is in use by another process or another store; stop the other one, or give this store a \
-         file of its own"
-    )]
-    InUse(PathBuf),
-    /// Not a file of ours, or broken.
-    #[error(
-        "{path} is damaged or is no store ({detail}); put a copy in its place, or move it away to start \
-         with an empty store"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The user may not read and write it.
-    #[error(
-        "no permission for {0}; the user that runs the gateway must be able to read and write the file \
-         and its directory"
-    )]
-    Permission(PathBuf),
-    /// No space.
-    #[error("no space left for {0}; free some space on its disk, then start again")]
-    Full(PathBuf),
-    /// The system says no for another reason.
-    #[error("can not open {path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
-
-/// Why a change was not made. Nothing of it is visible.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeError {
-    /// The key is empty or too long.
-    #[error("the key has {0} bytes; it must have 1 to {KEY_BYTES_MAX}")]
-    Key(usize),
-    /// The value is no target.
-    #[error("{text:?} is no target: {error}")]
-    Target {
-        /// What was given.
-        text: String,
-        /// What is wrong with it.
-        error: TargetError,
-    },
-    /// A time to live of less than a second would be over at once.
-    #[error("the time to live must be at least 1s")]
-    TimeToLive,
-    /// The file could not be written. Says what to do.
-    #[error("{0}")]
-    Storage(Arc<str>),
 }
 
 // === impl Embedded ===

@@ -41,6 +41,8 @@ const URGENT_KEYS_MAX: usize = 65_536;
 const BULK_KEYS_MAX: usize = 4096;
 /// How often the ends of entries are looked at, as a part of their time to live.
 const SWEEPS_PER_TTL: u32 = 8;
+/// At least between two looks at the ends of entries.
+const SWEEP_INTERVAL_MIN: Duration = Duration::from_millis(20);
 /// How often keys that Redis did not know are forgotten.
 const FORGET_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -250,7 +252,8 @@ fn lanes(shared: &Arc<Shared>, tasks: &mut JoinSet<()>, place: &Place) -> Arc<Ma
 
 async fn keep_fresh(shared: Arc<Shared>) {
     let mut forget = tokio::time::interval(FORGET_INTERVAL);
-    let mut sweep = tokio::time::interval(shared.options.ttl / SWEEPS_PER_TTL);
+    let between = (shared.options.ttl / SWEEPS_PER_TTL).max(SWEEP_INTERVAL_MIN);
+    let mut sweep = tokio::time::interval(between);
     for interval in [&mut forget, &mut sweep] {
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     }

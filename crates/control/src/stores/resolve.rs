@@ -156,3 +156,121 @@ async fn ask_system(name: Box<str>) -> Addresses {
     }
     if addresses.is_empty() { Err("it has no address".into()) } else { Ok(addresses.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::Receiver;
+
+    use narrows_gateway::control::{Command, Mailbox};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn any_number_of_calls_for_a_name_are_one_query() {
+        let (asked, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let (count, gate) = (asked.clone(), go.clone());
+        let resolver = Arc::new(Resolver::with_query(Box::new(move |_| {
+            let (count, gate) = (count.clone(), gate.clone());
+            Box::pin(async move {
+                count.fetch_add(1, Ordering::Relaxed);
+                gate.notified().await;
+                Ok([ip(1), "::1".parse().expect("an address")].into())
+            })
+        })));
+        let (handle, answers) = worker();
+        for exchange in 0..100 {
+            resolver.resolve(&handle, "node".into(), 80, Ticket { worker: 0, exchange });
+        }
+        go.notify_one();
+        for _ in 0..100 {
+            assert_eq!(next(&answers).await, Ok("127.0.0.1:80 [::1]:80".to_owned()));
+        }
+        resolver.resolve(&handle, "node".into(), 81, Ticket { worker: 0, exchange: 100 });
+        assert_eq!(next(&answers).await, Ok("127.0.0.1:81 [::1]:81".to_owned()));
+        assert_eq!(asked.load(Ordering::Relaxed), 1, "one port or another, it is one name");
+    }
+
+    #[tokio::test]
+    async fn the_system_is_asked_and_what_it_does_not_know_is_told() {
+        let (handle, answers) = worker();
+        let resolver = Arc::new(Resolver::new());
+        let ticket = Ticket { worker: 0, exchange: 0 };
+        resolver.resolve(&handle, "localhost".into(), 80, ticket);
+        let local = next(&answers).await.expect("every system knows it");
+        assert!(local.contains("127.0.0.1:80") || local.contains("[::1]:80"), "{local}");
+        resolver.resolve(&handle, "no-such-name.invalid".into(), 80, ticket);
+        let failure = next(&answers).await.expect_err("reserved for this");
+        assert!(failure.starts_with("can not resolve no-such-name.invalid: "), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_name_beyond_the_limit_is_refused_at_once() {
+        let never = |_| -> Pin<Box<dyn Future<Output = Addresses> + Send>> {
+            Box::pin(std::future::pending())
+        };
+        let resolver = Arc::new(Resolver::with_query(Box::new(never)));
+        let (handle, answers) = worker();
+        for exchange in 0..=WAITING_NAMES_MAX as u64 {
+            let name = format!("node-{exchange}");
+            resolver.resolve(&handle, name.into(), 80, Ticket { worker: 0, exchange });
+        }
+        let refused = next(&answers).await.expect_err("one too many");
+        assert!(refused.contains("too many names"), "{refused}");
+        assert!(answers.try_recv().is_err(), "the others wait");
+    }
+
+    #[test]
+    fn an_old_answer_is_used_for_a_while_when_it_can_not_be_renewed() {
+        let mut state = State { known: HashMap::new(), flights: Flights::new(1) };
+        let start = Time::ZERO;
+        let known = |state: &State| state.known.get("node").expect("known").addresses.is_ok();
+        state.learn("node", Ok([ip(1)].into()), start);
+        state.learn("node", Err("away".into()), start + (STALE - HOLD));
+        assert!(known(&state));
+        state.learn("node", Err("away".into()), start + STALE);
+        assert!(!known(&state));
+        state.learn("node", Ok([ip(2)].into()), start + STALE + HOLD_FAILURE);
+        assert!(known(&state));
+    }
+
+    #[test]
+    fn names_kept_have_a_limit() {
+        let mut state = State { known: HashMap::new(), flights: Flights::new(1) };
+        for n in 0..=NAMES_MAX {
+            state.learn(&n.to_string(), Ok([ip(1)].into()), Time::ZERO);
+        }
+        assert!(state.known.len() <= NAMES_MAX);
+        assert!(state.known.contains_key(NAMES_MAX.to_string().as_str()));
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([127, 0, 0, last])
+    }
+
+    fn worker() -> (Handle, Receiver<Command>) {
+        let (mailbox, commands) = Mailbox::new(Arc::new(|| {}));
+        (Handle::new(vec![mailbox]), commands)
+    }
+
+    /// The next answer, as text.
+    async fn next(answers: &Receiver<Command>) -> Result<String, String> {
+        let wait = async {
+            loop {
+                if let Ok(command) = answers.try_recv() {
+                    return command;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let command = tokio::time::timeout(Duration::from_secs(20), wait).await.expect("an answer");
+        let Command::Answer(_, Answer::Resolved(result)) = command else {
+            panic!("another answer")
+        };
+        let text = |addresses: Arc<[SocketAddr]>| {
+            addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" ")
+        };
+        result.map(|(addresses, _)| text(addresses)).map_err(|why| why.to_string())
+    }
+}

@@ -97,24 +97,32 @@ async fn a_slot_that_moves_is_followed() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_takes_over_is_followed() {
+    let mut cluster = Cluster::start().await;
+    let mut replica = cluster.replica_of(0).await;
+    let opened = Opened::connected(cluster.options()).await;
+    let key = (0..).map(|n| format!("job-{n}")).find(|key| cluster.owner_index(key) == 0);
+    let key = key.expect("some key is there");
+    cluster.0[0].set(&key, "10.0.0.1:1");
+    assert_eq!(opened.lookup(&key).await, "10.0.0.1:1");
+    cluster.0[0].kill();
+    opened.until("the loss is noticed", || !opened.store.is_up()).await;
+    assert_eq!(opened.seen(&key).as_deref(), Some("10.0.0.1:1"));
+    opened
+        .until("it takes writes", || replica.try_command(&["SET", &key, "10.0.0.2:2"]).is_ok())
+        .await;
+    opened.until_seen(&key, "10.0.0.2:2").await;
+    opened.until("all nodes are there", || opened.store.is_up()).await;
+    replica.set(&key, "10.0.0.3:3");
+    opened.until_seen(&key, "10.0.0.3:3").await;
+}
+
 // === impl Cluster ===
 
 impl Cluster {
     async fn start() -> Self {
-        let mut nodes: Vec<_> = (0..NODES)
-            .map(|_| {
-                let bus = free_address().port();
-                let redis = Redis::start_with(&[
-                    "--cluster-enabled",
-                    "yes",
-                    "--cluster-port",
-                    &bus.to_string(),
-                    "--cluster-node-timeout",
-                    "1000",
-                ]);
-                (redis, bus)
-            })
-            .collect();
+        let mut nodes: Vec<_> = (0..NODES).map(|_| Self::node()).collect();
         let (first, first_bus) = (nodes[0].0.address(), nodes[0].1.to_string());
         for (at, (node, _)) in nodes.iter_mut().enumerate() {
             let (from, to) = (at * SLOTS / NODES, (at + 1) * SLOTS / NODES - 1);
@@ -135,11 +143,41 @@ impl Cluster {
         cluster
     }
 
+    /// A node that is in no cluster yet, and the port of its bus.
+    fn node() -> (Redis, u16) {
+        let bus = free_address().port();
+        let port = bus.to_string();
+        let enabled = ["--cluster-enabled", "yes", "--cluster-port", &port];
+        let timeout = ["--cluster-node-timeout", "1000"];
+        (Redis::start_with(&[&enabled[..], &timeout[..]].concat()), bus)
+    }
+
+    /// A new node that takes the place of a master when that is gone.
+    async fn replica_of(&mut self, at: usize) -> Redis {
+        let (mut replica, bus) = Self::node();
+        let master = self.id(at);
+        let (port, bus) = (replica.address().port().to_string(), bus.to_string());
+        self.0[at].command(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        let ready = async {
+            while replica.try_command(&["CLUSTER", "REPLICATE", &master]).is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            let online =
+                |node: &mut Redis| node.command(&["INFO", "replication"]).contains("state=online");
+            let known = |node: &mut Redis| node.command(&["CLUSTER", "NODES"]).contains(" slave ");
+            while !online(&mut self.0[at])
+                || !self.0.iter_mut().all(|node| known(node) && agrees(node, NODES + 1))
+                || !agrees(&mut replica, NODES + 1)
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ready).await.expect("the nodes find each other");
+        replica
+    }
+
     fn agrees(&mut self) -> bool {
-        self.0.iter_mut().all(|node| {
-            let info = node.command(&["CLUSTER", "INFO"]);
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
-        })
+        self.0.iter_mut().all(|node| agrees(node, NODES))
     }
 
     fn options(&self) -> RedisOptions {
@@ -163,4 +201,9 @@ impl Cluster {
     fn id(&mut self, at: usize) -> String {
         self.0[at].command(&["CLUSTER", "MYID"])
     }
+}
+
+fn agrees(node: &mut Redis, nodes: usize) -> bool {
+    let info = node.command(&["CLUSTER", "INFO"]);
+    info.contains("cluster_state:ok") && info.contains(&format!("cluster_known_nodes:{nodes}\r"))
 }

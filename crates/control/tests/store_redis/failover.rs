@@ -11,7 +11,7 @@ async fn the_store_follows_a_master_that_dies() {
     master.set("job-1", "10.0.0.1:1");
     let opened = Opened::connected(behind(&sentinel)).await;
     assert_eq!(opened.lookup("job-1").await, "10.0.0.1:1");
-    opened.until("the replica has it", || replica.command(&["GET", "job-1"]) != "").await;
+    opened.until("the replica has it", || !replica.command(&["GET", "job-1"]).is_empty()).await;
     master.kill();
     opened.until("the loss is noticed", || !opened.store.is_up()).await;
     assert_eq!(opened.seen("job-1").as_deref(), Some("10.0.0.1:1"));

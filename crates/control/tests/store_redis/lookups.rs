@@ -58,6 +58,25 @@ async fn a_thousand_calls_for_one_key_are_one_query() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_lookups_at_once_share_few_connections() {
+    let mut redis = Redis::start();
+    let mut two = options(redis.address());
+    two.connections = 2;
+    let opened = Arc::new(Opened::connected(two).await);
+    let mut calls = tokio::task::JoinSet::new();
+    for n in 0..2000 {
+        let opened = opened.clone();
+        calls.spawn(async move { opened.lookup(&format!("job-{n}")).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        assert_eq!(answer.expect("no call fails"), "missing");
+    }
+    assert_eq!(redis.calls_of("get"), 2000);
+    assert_eq!(redis.info("connected_clients"), 3, "two, and the one of this test");
+    assert_eq!(redis.info("total_connections_received"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jobs_that_do_not_fit_are_refused_at_once() {
     let opened = Opened::new(options("127.0.0.1:1".parse().expect("an address")));
     let (port, queue) = jobs::channel(2);

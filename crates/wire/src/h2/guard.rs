@@ -40,7 +40,7 @@ pub struct Limits {
     pub priorities: Rate,
     /// Empty DATA frames in a row that do not end their stream. Default: 100.
     pub empty_data_in_a_row: u32,
-    /// WINDOW_UPDATE frames; each HEADERS or DATA frame that we send earns 10 more.
+    /// WINDOW_UPDATE frames; each HEADERS or DATA frame that we send, and each 4 KiB of it, earns 10 more.
     /// Default: burst 1000, 20 per second.
     pub window_updates: Rate,
     /// Frames of unknown type and frames without effect, such as those for closed streams; each stream
@@ -72,7 +72,7 @@ pub(super) struct Guard {
     priorities: Bucket,
     window_updates: Bucket,
     idle_frames: Bucket,
-    /// HEADERS and DATA that we sent; the buckets of answers to them earn from it.
+    /// HEADERS and pieces of DATA that we sent; the buckets of answers to them earn from it.
     sent_frames: u32,
     /// Streams that were opened.
     opened: u32,
@@ -102,6 +102,8 @@ const CONTROL_COST: u32 = 64;
 /// A DATA frame below this many bytes that comes right behind another one of its stream costs what it
 /// lacks: its sender could have sent both as one.
 pub(super) const SMALL_DATA_BYTES: usize = 64;
+/// Clients are known that credit every 4 KiB that they have read.
+const PIECE_BYTES: usize = 4 << 10;
 const MILLION: u64 = 1_000_000;
 
 type Verdict = Result<(), ConnectionError>;
@@ -184,10 +186,11 @@ impl Guard {
         }
     }
 
-    /// We sent HEADERS or DATA.
+    /// We sent HEADERS, or so many bytes of DATA. Peers credit a large frame piece by piece, so it counts as
+    /// several.
     #[inline]
-    pub(super) fn sent(&mut self) {
-        self.sent_frames = self.sent_frames.wrapping_add(1);
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.sent_frames = self.sent_frames.wrapping_add(1 + (bytes / PIECE_BYTES) as u32);
     }
 
     /// A stream was opened, by either end.

@@ -93,6 +93,28 @@ fn a_ping_for_every_message_passes() {
     }
 }
 
+/// Some clients credit every 4 KiB that they read, for the stream and for the connection.
+#[test]
+fn a_download_credited_in_small_pieces_passes() {
+    let mut raw = Raw::client(Config::default());
+    let key = raw.request(1, End::Stream);
+    raw.ours.connection.send_head(key, &reply(), End::Open);
+    raw.ours.connection.send_data(key, &vec![3; 20_000_000], End::Stream);
+    let mut received = 0;
+    let mut pieces = 0;
+    while received < 20_000_000 {
+        for (kind, _, _, payload) in raw.frames() {
+            received += if kind == kind::DATA { payload.len() } else { 0 };
+        }
+        while pieces * 4096 < received {
+            pieces += 1;
+            let updates =
+                [number(kind::WINDOW_UPDATE, 0, 4096), number(kind::WINDOW_UPDATE, 1, 4096)];
+            assert_eq!(closed(&raw.send(&updates.concat())), None);
+        }
+    }
+}
+
 /// A whole window of small frames may be on the way when we reset a stream.
 #[test]
 fn what_was_on_the_way_to_a_reset_stream_is_dropped_and_credited() {

@@ -319,6 +319,10 @@ impl World {
             }
             self.carry(true);
             self.carry(false);
+            let ends = [&self.pair.client, &self.pair.server];
+            if ends.iter().all(|end| end.connection.active_streams() == 0) {
+                break;
+            }
         }
         for call in &self.calls {
             let whole = |body: &Body| body.end_seen && body.received == body.sent;

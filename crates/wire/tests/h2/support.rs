@@ -71,6 +71,8 @@ pub(crate) struct Endpoint {
 pub(crate) struct Raw {
     pub(crate) ours: Endpoint,
     pub(crate) now: Time,
+    /// Whether the peer is a client, and ours a server.
+    pub(crate) is_client: bool,
     encoder: Encoder,
 }
 
@@ -242,7 +244,8 @@ impl Raw {
 
     fn new(role: Role, config: Config) -> Self {
         let now = Time::ZERO + Duration::from_secs(1);
-        Self { ours: Endpoint::new(role, config, now), now, encoder: Encoder::new() }
+        let is_client = role == Role::Server;
+        Self { ours: Endpoint::new(role, config, now), now, is_client, encoder: Encoder::new() }
     }
 
     fn greet(mut self) -> Self {

@@ -19,10 +19,7 @@ use narrows_gateway::clock;
 use narrows_gateway::lookup::{Cached, Outcome, Table};
 use narrows_gateway::target::Target;
 use narrows_wire::Time;
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::{Entry, OpenError};
 use crate::stores::embedded::writer::Change;
@@ -77,7 +74,7 @@ impl File {
 
     fn open_unchecked(path: &Path) -> Result<Self, OpenError> {
         if let Some(directory) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-            std::fs::create_dir_all(directory).map_err(|e| open_io(path, e))?;
+            std::fs::create_dir_all(directory).map_err(|e| OpenError::of_io(path, e))?;
         }
         let database = open_database(path)?;
         let database = RwLock::new(Some(database));
@@ -334,7 +331,7 @@ fn open_database(path: &Path) -> Result<Database, OpenError> {
     let database = Database::builder()
         .set_cache_size(PAGE_CACHE_BYTES)
         .create(path)
-        .map_err(|error| open_error(path, error))?;
+        .map_err(|error| OpenError::of(path, error))?;
     // Both tables exist from now on, so a reader never meets a file without them.
     let made = (|| {
         let transaction = database.begin_write()?;
@@ -345,29 +342,7 @@ fn open_database(path: &Path) -> Result<Database, OpenError> {
     })();
     match made {
         Ok(()) => Ok(database),
-        Err(redb::Error::Io(source)) => Err(open_io(path, source)),
+        Err(redb::Error::Io(source)) => Err(OpenError::of_io(path, source)),
         Err(error) => Err(OpenError::Damaged { path: path.to_owned(), detail: error.to_string() }),
-    }
-}
-
-fn open_error(path: &Path, error: DatabaseError) -> OpenError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-            OpenError::InUse(path.to_owned())
-        }
-        DatabaseError::Storage(StorageError::Io(source)) => open_io(path, source),
-        error => OpenError::Damaged { path: path.to_owned(), detail: error.to_string() },
-    }
-}
-
-fn open_io(path: &Path, source: std::io::Error) -> OpenError {
-    let path = path.to_owned();
-    match source.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => OpenError::Permission(path),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => OpenError::Full(path),
-        ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
-            OpenError::Damaged { path, detail: source.to_string() }
-        }
-        _ => OpenError::Io { path, source },
     }
 }

@@ -277,3 +277,105 @@ impl Counters {
 fn jittered(time: Duration) -> Duration {
     time - time.mul_f64(super::random_fraction() / 10.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    #[test]
+    fn a_change_announced_while_the_key_is_read_has_it_read_again() {
+        let cache = cache();
+        let (reply, answer) = waiter();
+        assert_eq!(cache.want(b"job", Some(reply)), Begun::Query);
+        assert!(!cache.invalidate(b"job"), "who reads it now will read it again");
+        assert_eq!(cache.land(b"job", found(1), || Hold::Tracked, true), Landed::Again);
+        assert!(answer.try_recv().is_err(), "the old value is given to nobody");
+        assert_eq!(cache.land(b"job", found(2), || Hold::Tracked, true), Landed::Done);
+        assert_eq!(answer.try_recv(), Ok("127.0.0.1:2".to_owned()));
+        assert!(fresh(&cache, b"job"));
+    }
+
+    #[test]
+    fn a_change_announced_after_the_reply_makes_the_entry_old() {
+        let cache = cache();
+        assert_eq!(cache.want(b"job", None), Begun::Query);
+        assert_eq!(cache.land(b"job", found(1), || Hold::Tracked, true), Landed::Done);
+        assert!(fresh(&cache, b"job"));
+        assert!(cache.invalidate(b"job"), "it has to be read again");
+        assert!(!fresh(&cache, b"job"));
+        assert_eq!(cache.refresh(b"job", clock::now()), Begun::Query);
+        assert_eq!(cache.refresh(b"job", clock::now()), Begun::Nothing, "it is being read");
+        assert!(!cache.invalidate(b"other"), "nobody has asked for it");
+        assert_eq!(cache.refresh(b"other", clock::now()), Begun::Nothing);
+    }
+
+    #[test]
+    fn a_reply_of_a_lost_connection_is_not_believed() {
+        let cache = cache();
+        let (reply, answer) = waiter();
+        cache.want(b"job", Some(reply));
+        assert_eq!(cache.land(b"job", found(1), || Hold::Lost, true), Landed::Again);
+        // Out of tries: the caller gets what Redis said, but the next one asks again.
+        assert_eq!(cache.land(b"job", found(1), || Hold::Lost, false), Landed::Done);
+        assert_eq!(answer.try_recv(), Ok("127.0.0.1:1".to_owned()));
+        assert!(!fresh(&cache, b"job"));
+    }
+
+    #[test]
+    fn a_failure_is_told_unless_an_old_answer_is_there() {
+        let cache = cache();
+        let (first, told) = waiter();
+        cache.want(b"job", Some(first));
+        cache.fail(b"job", &"Redis is away".into());
+        assert_eq!(told.try_recv(), Ok("Redis is away".to_owned()));
+        cache.want(b"job", None);
+        cache.land(b"job", found(1), || Hold::Tracked, true);
+        cache.invalidate(b"job");
+        let (second, told) = waiter();
+        cache.want(b"job", Some(second));
+        cache.fail(b"job", &"Redis is away".into());
+        assert_eq!(told.try_recv(), Ok("127.0.0.1:1".to_owned()));
+    }
+
+    #[test]
+    fn a_caller_beyond_the_limit_is_told_at_once() {
+        let cache = cache();
+        for n in 0..QUERIES_MAX {
+            assert_eq!(cache.want(&n.to_be_bytes(), None), Begun::Query);
+        }
+        let (reply, told) = waiter();
+        assert_eq!(cache.want(b"one more", Some(reply)), Begun::Nothing);
+        assert!(told.try_recv().is_ok_and(|text| text.contains("are being asked for already")));
+    }
+
+    fn cache() -> Cache {
+        let (store, hour) = (Arc::new(Store::new("jobs", false)), Duration::from_secs(3600));
+        Cache::new(store, hour, hour, 1000)
+    }
+
+    fn found(port: u16) -> Outcome {
+        Outcome::Found(Arc::new(SocketAddr::from(([127, 0, 0, 1], port)).into()))
+    }
+
+    fn fresh(cache: &Cache, key: &[u8]) -> bool {
+        let now = clock::now();
+        cache.store().table.read(key, |seen| seen.is_some_and(|seen| now < seen.fresh_until))
+    }
+
+    /// Someone who waits, and what they are told.
+    fn waiter() -> (Reply, Receiver<String>) {
+        let (send, receive) = channel();
+        let reply = move |result: Result<Outcome, StoreFailure>| {
+            let text = match result {
+                Ok(Outcome::Found(target)) => target.to_string(),
+                Ok(other) => format!("{other:?}"),
+                Err(failure) => failure.to_string(),
+            };
+            send.send(text).expect("the test waits");
+        };
+        (Box::new(reply), receive)
+    }
+}

@@ -39,7 +39,8 @@ pub struct RedisOptions {
     pub ttl: Duration,
     /// A key that Redis does not know is asked for again after this long.
     pub negative_ttl: Duration,
-    /// Keys kept in memory.
+    /// Keys kept in memory. Redis must be able to track as many: keep it at or below its
+    /// `tracking-table-max-keys`, or Redis announces changes that are none to make room.
     pub max_entries: usize,
 }
 

@@ -209,7 +209,7 @@ impl Connection {
 
     /// Appends HEADERS, with CONTINUATION if need be.
     pub(super) fn put_headers(&mut self, id: u32, head: &Head, end: End) {
-        self.guard.sent();
+        self.guard.sent(0);
         let frame_bytes_max = self.sent_frame_bytes_max();
         let out = self.output.buffer();
         let at = out.len();
@@ -227,7 +227,7 @@ impl Connection {
     /// Appends DATA that the windows were charged for.
     #[inline]
     pub(super) fn put_data(&mut self, id: u32, data: &[u8], end: End) {
-        self.guard.sent();
+        self.guard.sent(data.len());
         let frame_bytes_max = self.sent_frame_bytes_max();
         // Peers charge small frames, and every frame costs nine bytes: the last one grows if it can.
         if let Some(at) = self.output.growing_data(id) {
@@ -263,7 +263,7 @@ impl Connection {
 
     /// As [`Connection::put_data`], leaving the payload where it is.
     fn put_borrowed(&mut self, id: u32, range: Range<usize>, end: End) {
-        self.guard.sent();
+        self.guard.sent(range.len());
         let frame_bytes_max = self.sent_frame_bytes_max();
         let mut at = range.start;
         while at < range.end {

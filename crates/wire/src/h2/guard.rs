@@ -20,9 +20,12 @@ pub struct Limits {
     pub cost_bytes_max: u32,
     /// Cost that is forgiven per second, in bytes; a payload byte forgives one more. Default: 32 MiB.
     pub cost_bytes_per_second: u32,
-    /// Streams that the peer resets before their reply has begun; beyond it the connection ends if also
-    /// at least half of its recent streams ended so. Default: burst 200, 100 per second.
+    /// Streams that the peer resets before their reply has begun, and within `early_reset_age`; beyond it
+    /// the connection ends if also at least half of its recent streams ended so. Default: burst 200, 100
+    /// per second.
     pub resets: Rate,
+    /// A reset of a stream that is older is not early: its client has waited for the reply. Default: 1 s.
+    pub early_reset_age: Duration,
     /// Streams that we reset for errors of the peer. Default: burst 100, 1 per second.
     pub errors: Rate,
     /// Streams refused because too many are open. Default: burst 1000, 100 per second.
@@ -119,6 +122,7 @@ impl Default for Limits {
             cost_bytes_max: 16 << 20,
             cost_bytes_per_second: 32 << 20,
             resets: rate(200, 100),
+            early_reset_age: Duration::from_secs(1),
             errors: rate(100, 1),
             refused: rate(1000, 100),
             continuations_per_block: 64,
@@ -229,8 +233,9 @@ impl Guard {
         }
     }
 
-    /// A stream of the peer ended by its reset before its reply had begun (CVE-2023-44487). A client
-    /// that cancels much because it calls much keeps its share low; one that does nothing else does not.
+    /// A stream of the peer ended early by its reset (CVE-2023-44487). A client that cancels much because
+    /// it calls much keeps its share low; one that does nothing else does not. Told after
+    /// [`Guard::ended`].
     pub(super) fn early_reset(&mut self, limits: &Limits, now: Time) -> Verdict {
         self.recent_resets += 1;
         let within = self.resets.take(limits.resets, now, 0);

@@ -33,6 +33,7 @@ pub(super) struct Stream {
     pub(super) tag: u64,
     pub(super) send_window: Window,
     pub(super) credit: Credit,
+    pub(super) opened_at: Time,
     /// When the present receive window was opened; tells how quickly it is drained.
     pub(super) window_at: Time,
     /// Bytes that were granted since `window_at`.
@@ -119,7 +120,13 @@ impl StreamKey {
 // === impl Stream ===
 
 impl Stream {
-    pub(super) fn new(id: u32, state: State, send_window: Window, credit: Credit) -> Self {
+    pub(super) fn new(
+        id: u32,
+        state: State,
+        send_window: Window,
+        credit: Credit,
+        opened_at: Time,
+    ) -> Self {
         Self {
             id,
             state,
@@ -128,7 +135,8 @@ impl Stream {
             tag: 0,
             send_window,
             credit,
-            window_at: Time::ZERO,
+            opened_at,
+            window_at: opened_at,
             drained: 0,
             ungranted: 0,
             content_left: NO_LENGTH,
@@ -338,7 +346,7 @@ mod tests {
 
     fn stream(id: u32) -> Stream {
         let state = State::Closed(Cause::Ended);
-        Stream::new(id, state, Window::new(0), Credit::new(0))
+        Stream::new(id, state, Window::new(0), Credit::new(0), Time::ZERO)
     }
 
     /// A key never reaches the next stream of its slot, not even after the memory was given back.

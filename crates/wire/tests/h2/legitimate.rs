@@ -77,6 +77,23 @@ fn cancels_beside_replies_pass() {
     }
 }
 
+/// Nodes are stuck, and every call ends at its deadline of a second.
+#[test]
+fn calls_that_all_run_into_their_deadline_pass() {
+    let mut raw = Raw::client(Config::default());
+    for round in 0..20 {
+        let ids = (0..100).map(|n| 200 * round + 2 * n + 1);
+        let keys: Vec<_> = ids.clone().map(|id| raw.request(id, End::Stream)).collect();
+        raw.now = raw.now + Duration::from_secs(1);
+        for (id, key) in ids.zip(keys) {
+            let seen = raw.send(&number(kind::RST_STREAM, id, 8));
+            assert!(matches!(seen[..], [Seen::Reset { .. }]), "{seen:?}");
+            raw.ours.connection.release(key);
+        }
+    }
+    assert!(!raw.ours.connection.is_draining());
+}
+
 /// Some clients measure the round trip with a PING for every message that they get.
 #[test]
 fn a_ping_for_every_message_passes() {

@@ -71,7 +71,10 @@ impl Connection {
         if let Err(fault) = stream.state.receive(Step::Reset) {
             return self.punish(header.stream, fault);
         }
-        let is_early = self.role == Role::Server && stream.state.awaits_our_head();
+        let age = self.now.since(stream.opened_at);
+        let is_early = self.role == Role::Server
+            && stream.state.awaits_our_head()
+            && age < self.config.guard.early_reset_age;
         let processed = match code {
             ErrorCode::REFUSED_STREAM => Processed::No,
             _ => Processed::Maybe,

@@ -188,9 +188,7 @@ impl Connection {
 
     pub(super) fn new_stream(&self, id: u32, state: State) -> Stream {
         let send_window = Window::new(self.peer.initial_window_bytes);
-        let mut stream = Stream::new(id, state, send_window, Credit::new(self.stream_window_bytes));
-        stream.window_at = self.now;
-        stream
+        Stream::new(id, state, send_window, Credit::new(self.stream_window_bytes), self.now)
     }
 
     /// A section on a stream that is in the table: the reply's head, an informational one, or trailers.

@@ -19,6 +19,7 @@ pub(crate) const ADMIN: &str = "127.0.0.1:9901";
     arg_required_else_help = true,
     args_conflicts_with_subcommands = false,
     after_help = "Examples:
+  narrows demo                                  see it work; nothing needs to be installed
   narrows check -c narrows.yaml                 every fault of a configuration, with its line
   narrows run -c narrows.yaml                   run the gateway
   narrows route set job-42 10.0.0.7:50051       tell where a job runs
@@ -88,6 +89,11 @@ pub(crate) enum Verb {
     Streams(Remote),
     /// Print the JSON schema of the configuration, for editors
     Schema(Schema),
+    /// Show the gateway at work: two nodes, a store, and calls, all in this process
+    #[command(
+        after_help = "Examples:\n  narrows demo\n  narrows demo --once        make the calls and end"
+    )]
+    Demo(Demo),
     /// Print the version; with --admin also that of a running gateway
     Version(Version),
     /// Print completions for a shell
@@ -239,6 +245,13 @@ pub(crate) struct Schema {
     /// Print JSON, which is the default
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after the calls instead of staying up; fails if an answer is wrong
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use narrows_control::config::Config;
-use narrows_control::{config, daemon, offline};
+use narrows_control::{config, daemon, demo, offline};
 use serde_json::{Value, json};
 
 use crate::args::{Check, Cli, Dump, Schema, Verb, Version};
@@ -35,6 +35,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Some(Verb::Connections(remote)) => remote::list(&remote, remote::CONNECTIONS),
         Some(Verb::Streams(remote)) => remote::list(&remote, remote::STREAMS),
         Some(Verb::Schema(args)) => schema(&args),
+        Some(Verb::Demo(args)) => demo::run(args.once).map_err(Failure::refused),
         Some(Verb::Version(args)) => version(&args),
         Some(Verb::Completions { shell }) => {
             let mut command = Cli::command();

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod compile;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod host;
 pub mod metrics;
 pub mod offline;

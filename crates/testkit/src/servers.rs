@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 pub use certificate::Certificate;
-pub use grpc::{GrpcServer, Stack, run_client, run_oracle};
+pub use grpc::{GrpcServer, Stack, python, run_client, run_oracle};
 pub use narrows::{HttpReply, Narrows};
 pub use redis::Redis;
 

@@ -58,6 +58,11 @@ pub fn run_oracle(target: SocketAddr, metadata: &[(&str, &str)]) -> Vec<String> 
     outcomes("oracle", Stack::Grpcio.command("oracle"), target, metadata)
 }
 
+/// A script of `e2e/peers/python` in the environment that `cargo xtask test` installed.
+pub fn python(script: &str) -> Command {
+    Stack::Grpcio.command(script)
+}
+
 fn outcomes(
     name: &str,
     mut command: Command,

@@ -231,10 +231,12 @@ impl<'a> Seen<'a> {
     fn special(&mut self, head: &'a Head, field: &Field) -> Result<(), Malformed> {
         let value = head.value(field);
         match field.name {
-            Name::Te if value == b"trailers" || value.eq_ignore_ascii_case(b"trailers") => {
+            Name::Te => {
+                if value != b"trailers".as_slice() {
+                    check_te(value)?;
+                }
                 self.te = true;
             }
-            Name::Te => return Err(Malformed::Te),
             Name::Host if self.host.is_none() => self.host = Some(value),
             Name::Host => return Err(Malformed::Host),
             Name::ContentLength if self.content_length.is_none() => {
@@ -245,6 +247,12 @@ impl<'a> Seen<'a> {
         }
         Ok(())
     }
+}
+
+/// RFC 9110 §10.1.4: `trailers`, in any case.
+#[cold]
+fn check_te(value: &[u8]) -> Result<(), Malformed> {
+    value.eq_ignore_ascii_case(b"trailers").then_some(()).ok_or(Malformed::Te)
 }
 
 /// The parts of the target: scheme, path, authority (RFC 9113 §8.3.1).

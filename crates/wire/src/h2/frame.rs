@@ -54,13 +54,14 @@ impl FrameHeader {
     /// The header at the front of `bytes`, if it is there.
     #[inline]
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let [l0, l1, l2, kind, flags, s0, s1, s2, s3] = *bytes.first_chunk::<HEADER_BYTES>()?;
+        let ([l0, l1, l2, kind, flags], rest) = bytes.split_first_chunk::<5>()?;
+        let len_and_kind = u32::from_be_bytes([*l0, *l1, *l2, *kind]);
         Some(Self {
-            len: u32::from_be_bytes([0, l0, l1, l2]),
-            kind,
-            flags,
+            len: len_and_kind >> 8,
+            kind: *kind,
+            flags: *flags,
             // RFC 9113 §4.1: the reserved bit is ignored.
-            stream: u32::from_be_bytes([s0, s1, s2, s3]) & 0x7fff_ffff,
+            stream: u32::from_be_bytes(*rest.first_chunk()?) & 0x7fff_ffff,
         })
     }
 

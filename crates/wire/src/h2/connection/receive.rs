@@ -96,7 +96,8 @@ impl Connection {
         input: &mut &'a [u8],
         head: &mut Head,
     ) -> Result<Progress<'a>, ConnectionError> {
-        if let Some(passing) = self.input.data.take() {
+        if let Some(passing) = self.input.data {
+            self.input.data = None;
             return Ok(self.pass_data(passing, input));
         }
         if input.is_empty() {

@@ -102,8 +102,10 @@ impl EchoServer {
             TcpIncoming::bind(address).expect("the address is free").with_nodelay(Some(true));
         let address = incoming.local_addr().expect("a bound listener has an address");
         drop(guard);
-        let server =
-            server.initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20);
+        let server = server
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20)
+            .http2_max_header_list_size(64 << 10);
         runtime.spawn(server.serve_with_incoming(echo, incoming));
         Self { address, calls, runtime: Some(runtime) }
     }

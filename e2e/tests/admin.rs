@@ -48,20 +48,25 @@ async fn an_open_stream_is_listed_while_it_lives() {
 }
 
 #[test]
-fn check_names_every_error_of_a_file() {
+fn check_names_every_error_of_a_file_and_its_place() {
     let gateway = Narrows::start(&config::embedded());
     assert_eq!(gateway.command(&["check", "-c", "narrows.yaml"]).status.code(), Some(0));
-    let bad =
-        config::embedded().replace("store: jobs", "store: jops").replace("workers: 2", "worker: 2");
-    std::fs::write(gateway.directory().join("bad.yaml"), bad.replace("{directory}", ".")).unwrap();
-    let output = gateway.command(&["check", "-c", "bad.yaml"]);
-    let told = [output.stdout, output.stderr].concat();
-    let told = String::from_utf8_lossy(&told);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(
-        told.contains("jops") && told.contains("worker") && told.contains("bad.yaml:"),
-        "{told}"
-    );
+    let good = config::embedded().replace("{directory}", ".");
+    let unknown_keys = good.replace("workers: 2", "worker: 2").replace("lookup:", "look_up:");
+    let unknown_names =
+        good.replace("store: jobs", "store: jops").replace("upstream: job", "upstream: jop");
+    for (bad, words) in [
+        (unknown_keys, ["bad.yaml:1:1", "\"workers\"", "\"lookup\""]),
+        (unknown_names, ["bad.yaml:", "jops", "jop-nodes"]),
+    ] {
+        std::fs::write(gateway.directory().join("bad.yaml"), bad).unwrap();
+        let output = gateway.command(&["check", "-c", "bad.yaml"]);
+        let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        for word in words {
+            assert!(told.contains(word), "{word} is not in:\n{told}");
+        }
+    }
 }
 
 #[test]

@@ -17,6 +17,9 @@ const MEMORY_BYTES_MAX: u64 = 64 << 20;
 
 const MIB: usize = 1 << 20;
 
+/// Messages of a slow reader: more than all windows on the way take.
+const PIECES: usize = 16;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_100_mib_pass_both_ways_at_once() {
     let node = EchoServer::start("node");
@@ -65,7 +68,7 @@ async fn slow_readers_hold_no_memory_and_hinder_nobody() {
     let client = EchoClient::connect(gateway.address(), None).await;
     let mut slow = Vec::new();
     for _ in 0..20 {
-        let request = Bytes::from(vec![format!("{MIB}"); 64].join(" "));
+        let request = Bytes::from(vec![format!("{MIB}"); PIECES].join(" "));
         let requests = tonic::codegen::tokio_stream::once(request);
         let reader = EchoClient::connect(gateway.address(), None).await;
         slow.push(
@@ -77,7 +80,7 @@ async fn slow_readers_hold_no_memory_and_hinder_nobody() {
     }
     check_memory(&mut gateway);
     for mut reader in slow {
-        for _ in 0..64 {
+        for _ in 0..PIECES {
             assert_eq!(reader.message().await.unwrap().unwrap(), message(MIB));
         }
         assert_eq!(reader.message().await.unwrap(), None);

@@ -232,12 +232,13 @@ impl<I: Io> Worker<I> {
         self.io.wait(&mut ready, timeout)?;
         self.now = self.io.now();
         self.stats.turns.add(1);
+        // Before what has come in: a call that is made after a reload was answered finds the new snapshot.
+        self.take_commands();
         for event in ready.drain(..) {
             self.on_ready(event);
         }
         self.ready = ready;
         self.read_rest();
-        self.take_commands();
         self.fire_timers();
         self.flush_dirty();
         Ok(())

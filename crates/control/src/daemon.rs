@@ -48,6 +48,9 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(20);
 /// Workers that have not ended so long after the grace of a drain are stopped.
 const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 
+/// The same at a stop, which gives streams no grace, but tells their callers.
+const STOP_MARGIN: Duration = Duration::from_secs(1);
+
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -80,10 +83,11 @@ pub struct Daemon {
 }
 
 /// How far the end is.
+#[derive(Clone, Copy)]
 enum Phase {
     Serving,
     Draining { until: Time },
-    Stopping,
+    Stopping { until: Time },
 }
 
 /// Runs the gateway until it is told to end. Prints its log to stderr.
@@ -174,10 +178,7 @@ impl Daemon {
                     if self.running.as_ref().is_none_or(Running::is_over) {
                         break;
                     }
-                    if matches!(phase, Phase::Draining { until } if clock::now() >= until) {
-                        tracing::warn!("the drain is not over in time; stopping");
-                        phase = self.stop();
-                    }
+                    phase = self.hurry(phase);
                 }
             }
         }
@@ -221,7 +222,7 @@ impl Daemon {
         tracing::info!(signal = ?request, "signal");
         match (request, phase) {
             (Request::Drain, Phase::Serving) => self.drain(None),
-            (Request::Drain | Request::Stop, _) => self.stop(),
+            (Request::Drain | Request::Stop, phase) => self.stop(phase),
             (Request::Reload, Phase::Serving) => {
                 let _ = self.reload().await;
                 Phase::Serving
@@ -247,7 +248,7 @@ impl Daemon {
             }
             (Order::Drain(grace), Phase::Serving) => self.drain(grace),
             (Order::Drain(_), phase) => phase,
-            (Order::Stop, _) => self.stop(),
+            (Order::Stop, phase) => self.stop(phase),
         }
     }
 
@@ -306,11 +307,27 @@ impl Daemon {
         Phase::Draining { until: clock::now() + grace + DRAIN_MARGIN }
     }
 
-    fn stop(&self) -> Phase {
+    /// Ends streams with a status that says why; asked again, ends without a word.
+    fn stop(&self, phase: Phase) -> Phase {
         self.shared.set_draining();
         notify::notify(State::Stopping);
-        self.shared.handle.stop();
-        Phase::Stopping
+        match phase {
+            Phase::Serving | Phase::Draining { .. } => self.shared.handle.drain(Duration::ZERO),
+            Phase::Stopping { .. } => self.shared.handle.stop(),
+        }
+        Phase::Stopping { until: clock::now() + STOP_MARGIN }
+    }
+
+    /// Goes on to the next phase when the time of this one is over.
+    fn hurry(&self, phase: Phase) -> Phase {
+        match phase {
+            Phase::Draining { until } | Phase::Stopping { until } if clock::now() >= until => {
+                tracing::warn!("the workers have not ended in time; stopping them");
+                self.shared.handle.stop();
+                Phase::Stopping { until: Time::NEVER }
+            }
+            phase => phase,
+        }
     }
 
     /// Waits for the workers and writes what is left of the log. The admin listener goes last.
@@ -331,7 +348,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         if self.running.is_some() {
-            self.stop();
+            self.shared.handle.stop();
             self.finish();
         }
     }

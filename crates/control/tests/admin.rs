@@ -114,6 +114,31 @@ fn a_draining_gateway_is_alive_but_not_ready_and_then_ends() {
     assert_eq!(gateway.send("GET", "/healthz", "").0, 200);
 }
 
+#[test]
+fn each_sample_stands_once_below_the_type_of_its_family() {
+    let gateway = Gateway::start();
+    let page = gateway.metrics();
+    let (mut family, mut seen) = (String::new(), std::collections::HashSet::new());
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            family = rest.split(' ').next().expect("a name").to_owned();
+            assert!(seen.insert(family.clone()), "{family} comes twice");
+        }
+        if line.starts_with('#') {
+            continue;
+        }
+        let (series, value) = line.rsplit_once(' ').expect("a value");
+        let name = series.split('{').next().expect("a name");
+        let suffix = name.strip_prefix(&family).expect(line);
+        assert!(["", "_bucket", "_sum", "_count"].contains(&suffix), "{line}");
+        assert!(value.parse::<f64>().is_ok(), "{line}");
+        assert!(seen.insert(series.to_owned()) || suffix.is_empty() && series == family, "{line}");
+    }
+    for name in ["narrows_config_hash", "process_open_fds", "narrows_store_up"] {
+        assert!(seen.contains(name), "no {name}");
+    }
+}
+
 /// A running gateway; stopped when it goes out of scope.
 struct Gateway {
     admin: SocketAddr,

@@ -44,6 +44,8 @@ pub enum AccessFormat {
     /// One JSON object on a line.
     #[default]
     Json,
+    /// The `combined` format of nginx and Apache, for tools that know only that; it says nothing of gRPC.
+    Combined,
 }
 
 /// The log of the gateway itself, to stderr.

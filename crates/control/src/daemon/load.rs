@@ -77,6 +77,7 @@ pub(super) fn access_log(current: &Current) -> Option<Settings> {
     };
     let format = match log.format {
         AccessFormat::Json => Format::Json,
+        AccessFormat::Combined => Format::Combined,
     };
     Some(Settings { destination, format })
 }

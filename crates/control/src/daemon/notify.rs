@@ -50,12 +50,12 @@ fn text(state: State) -> String {
     }
 }
 
-/// The kernel's monotonic clock, which only the system's own interface gives exactly; `/proc/uptime` is
-/// the same clock, apart from time spent suspended.
+/// The kernel's monotonic clock as far as `/proc/uptime` tells it: in hundredths, rounded up, and with the
+/// time spent suspended. The manager only wants it to be no earlier than its own request.
 fn monotonic_micros() -> u64 {
     let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     let seconds = uptime.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
-    seconds.map_or_else(|| clock::now().as_nanos() / 1000, |seconds| (seconds * 1e6) as u64)
+    seconds.map_or(clock::now().as_nanos() / 1000, |seconds| (seconds * 1e6) as u64 + 10_000)
 }
 
 #[cfg(test)]

@@ -71,10 +71,15 @@ impl<I: Io> Worker<I> {
     }
 
     fn drain(&mut self, grace: Duration) {
-        if self.draining.is_some() {
+        let until = self.now + grace;
+        if let Some(drain) = &mut self.draining {
+            // A drain can be shortened: what waits for its end shall wait no longer.
+            if until < drain.until && !drain.ended {
+                drain.until = until;
+                self.timers.set(until, Owner::Drain);
+            }
             return;
         }
-        let until = self.now + grace;
         self.draining = Some(Drain { until, ended: false });
         self.timers.set(until, Owner::Drain);
         self.close_listeners();

@@ -14,6 +14,7 @@ use crate::io::Socket;
 use crate::slab::Key;
 use crate::snapshot::Listener;
 use crate::timer::TimerKey;
+use crate::worker::Seat;
 
 mod tls;
 
@@ -66,6 +67,8 @@ pub struct Link<S> {
     pub codec: h2::Connection,
     /// Which side it is on.
     pub side: Side,
+    /// Its place among the connections of its listener, on the side of the clients.
+    pub seat: Option<Seat>,
     /// The other end.
     pub peer: SocketAddr,
     /// How far it has come.
@@ -86,6 +89,8 @@ pub struct Link<S> {
     pub settled: bool,
     /// Whether it is too old to take calls.
     pub retired: bool,
+    /// Whether the memory that only a busy link needs was given back.
+    pub shrunk: bool,
     /// When it last had a stream or was opened.
     pub last_used: Time,
     /// Its timer and when that fires.

@@ -13,6 +13,7 @@ use narrows_wire::{Head, Indexing, Name};
 #[allow(missing_docs, reason = "the table below says what each one is")]
 pub enum Cause {
     NoRoute,
+    NoTunnels,
     MissingKey,
     UnknownJob,
     MalformedTarget,
@@ -73,6 +74,7 @@ macro_rules! table {
 
 table! {
     NoRoute           Unimplemented     404 "NR"   "no_route"           "no route matches the request"
+    NoTunnels         Unimplemented     501 "NR"   "no_tunnels"         "CONNECT is not supported"
     MissingKey        InvalidArgument   400 "NR"   "missing_key"        "the request lacks what names its target"
     UnknownJob        NotFound          404 "NR"   "unknown_job"        "no node is known for"
     MalformedTarget   Unavailable       503 "UH"   "malformed_target"   "the store holds no usable address"

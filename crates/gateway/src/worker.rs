@@ -45,7 +45,7 @@ mod upstream;
 
 use balance::SmoothWeights;
 use listen::Accepting;
-pub use listen::Bound;
+pub use listen::{Bound, Seat};
 
 /// The shared read buffer: all that one read takes.
 const READ_BYTES: usize = 256 << 10;

@@ -276,6 +276,7 @@ impl<I: Io> Worker<I> {
             if let Some(tls) = &mut link.tls {
                 tls.close();
             }
+            self.arm_link(key);
             self.mark_dirty(key);
         }
     }

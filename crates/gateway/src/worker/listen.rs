@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -26,13 +27,37 @@ pub(super) struct Accepting<A> {
     pub(super) address: SocketAddr,
     acceptor: A,
     token: usize,
+    /// Connections open over all workers.
+    seats: Arc<AtomicUsize>,
 }
+
+/// A connection's place among those that its listener may have. Free again when dropped.
+#[derive(Debug)]
+pub struct Seat(Arc<AtomicUsize>);
 
 /// The addresses that are really bound, by the name of the listener: all workers share a port that the
 /// kernel chose for the first of them.
 #[derive(Debug, Default)]
 pub struct Bound {
     addresses: HashMap<Arc<str>, SocketAddr>,
+    seats: HashMap<Arc<str>, Arc<AtomicUsize>>,
+}
+
+// === impl Seat ===
+
+impl Seat {
+    /// A place, if one of `max` is free.
+    fn take(seats: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+        let taken = |open: usize| (open < max).then_some(open + 1);
+        seats.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).ok()?;
+        Some(Self(seats.clone()))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 // === impl Bound ===
@@ -73,7 +98,8 @@ impl<I: Io> Worker<I> {
             io::Error::new(error.kind(), format!("can not listen on {address}: {error}"))
         })?;
         bound.addresses.insert(listener.name.clone(), address);
-        self.accepting.push(Accepting { listener, address, acceptor, token });
+        let seats = bound.seats.entry(listener.name.clone()).or_default().clone();
+        self.accepting.push(Accepting { listener, address, acceptor, token, seats });
         Ok(())
     }
 
@@ -86,13 +112,14 @@ impl<I: Io> Worker<I> {
         let Some(at) = self.accepting.iter().position(|open| open.token == token) else { return };
         for _ in 0..ACCEPTS_PER_TURN {
             let accepting = &mut self.accepting[at];
-            if self.downstream_links >= accepting.listener.max_connections {
+            let max = accepting.listener.max_connections;
+            let Some(seat) = Seat::take(&accepting.seats, max) else {
                 return self.pause_accepting();
-            }
+            };
             match self.io.accept(&mut accepting.acceptor) {
                 Ok((socket, peer)) => {
                     let listener = accepting.listener.clone();
-                    self.add_client(listener, socket, peer);
+                    self.add_client(listener, seat, socket, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The connection was gone before it was taken.
@@ -125,7 +152,13 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn add_client(&mut self, listener: Arc<Listener>, socket: I::Socket, peer: SocketAddr) {
+    fn add_client(
+        &mut self,
+        listener: Arc<Listener>,
+        seat: Seat,
+        socket: I::Socket,
+        peer: SocketAddr,
+    ) {
         let tls = match listener.tls.clone().map(Tls::accept).transpose() {
             Ok(tls) => tls.map(Box::new),
             Err(error) => return debug!(%peer, %error, "no TLS session"),
@@ -143,6 +176,7 @@ impl<I: Io> Worker<I> {
             tls,
             codec,
             side: Side::Downstream(listener),
+            seat: Some(seat),
             peer,
             state,
             dirty: false,
@@ -153,6 +187,7 @@ impl<I: Io> Worker<I> {
             due,
             settled: false,
             retired: false,
+            shrunk: false,
             last_used: self.now,
             timer: None,
             written: 0,

@@ -28,6 +28,7 @@ impl<I: Io> Worker<I> {
         let key = self.exchanges.insert(exchange);
         if let Some(link) = self.links.get_mut(link) {
             link.codec.set_tag(stream, key.pack());
+            link.shrunk = false;
         }
         if let Err(failure) = self.admit(key) {
             self.fail(key, failure.cause, failure.detail);
@@ -39,6 +40,9 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
+        if exchange.head.get(Name::Method) == Some(b"CONNECT") {
+            return Err(Failure::new(Cause::NoTunnels));
+        }
         if self.is_health_check(key) {
             return self.begin_health(key);
         }

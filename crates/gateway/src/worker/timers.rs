@@ -18,6 +18,8 @@ use crate::slab::Key;
 
 /// A link that is closing has this long to write what it has.
 pub(super) const CLOSING_TIME_MAX: Duration = Duration::from_secs(5);
+/// A link that has been without streams for this long gives back memory.
+const SHRINK_AFTER: Duration = Duration::from_secs(5);
 
 impl<I: Io> Worker<I> {
     pub(super) fn fire_timers(&mut self) {
@@ -38,7 +40,8 @@ impl<I: Io> Worker<I> {
     pub(super) fn link_due(&self, link: &Link<I::Socket>) -> Time {
         let idle = match link.state {
             State::Open if link.codec.active_streams() == 0 => {
-                link.last_used + self.idle_limit(link)
+                let limit = self.idle_limit(link);
+                link.last_used + if link.shrunk { limit } else { limit.min(SHRINK_AFTER) }
             }
             State::Open | State::Connecting | State::Handshake | State::Closing => Time::NEVER,
         };
@@ -102,6 +105,14 @@ impl<I: Io> Worker<I> {
         let idle = link.state == State::Open
             && link.codec.active_streams() == 0
             && link.last_used + self.idle_limit(link) <= self.now;
+        if let Some(link) = self.links.get_mut(key)
+            && !link.shrunk
+            && link.codec.active_streams() == 0
+            && link.last_used + SHRINK_AFTER <= self.now
+        {
+            link.codec.shrink();
+            link.shrunk = true;
+        }
         if idle && let Some(link) = self.links.get_mut(key) {
             link.codec.close(ErrorCode::NO_ERROR, "idle");
             self.close_link(key);

@@ -76,6 +76,7 @@ impl<I: Io> Worker<I> {
             tls: tls.map(Box::new),
             codec: h2::Connection::new(h2::Role::Client, upstream.h2.clone(), self.now),
             side: Side::Upstream(node_key),
+            seat: None,
             peer: address,
             state: State::Connecting,
             dirty: false,
@@ -86,6 +87,7 @@ impl<I: Io> Worker<I> {
             due: self.now + upstream.connect_timeout,
             settled: false,
             retired: false,
+            shrunk: false,
             last_used: self.now,
             timer: None,
             written: 0,
@@ -149,6 +151,7 @@ impl<I: Io> Worker<I> {
             }
         };
         link.last_used = now;
+        link.shrunk = false;
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
         exchange.attempts += 1;

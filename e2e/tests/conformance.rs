@@ -1,6 +1,6 @@
 //! The conformance cases of another make (the crate httpwg, after h2spec) against the running gateway.
 //!
-//! Each case has a connection of its own; it passes when it finds no fault. The gateway relays to a node that
+//! Each case has a connection of its own, with prior knowledge (RFC 9113 §3.3); it passes when it finds no fault. The gateway relays to a node that
 //! answers every request with a short body, because some cases look at DATA that comes back. `tests/rfc9113.rs`
 //! of the crate `narrows-wire` holds our own cases, for both roles; docs/http2.md tells how they relate.
 

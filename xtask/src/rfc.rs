@@ -47,9 +47,11 @@ struct Citations {
 /// Prints the sections that lack a citation in the code or a test, and fails if one lacks both.
 pub(crate) fn report() -> Result<(), String> {
     let mut citations = Citations::default();
-    for file in sources(&root().join("crates"))? {
-        let text = fs::read_to_string(&file).map_err(|error| format!("{file:?}: {error}"))?;
-        citations.read(&file, &text);
+    for directory in ["crates", "e2e"] {
+        for file in sources(&root().join(directory))? {
+            let text = fs::read_to_string(&file).map_err(|error| format!("{file:?}: {error}"))?;
+            citations.read(&file, &text);
+        }
     }
     let mut without_both = Vec::new();
     for rfc in RFCS {

@@ -5,6 +5,7 @@
 
 mod command;
 mod machine;
+mod rfc;
 mod steps;
 mod tidy;
 
@@ -16,6 +17,7 @@ usage: cargo xtask <command>
   test                 everything that continuous integration checks
   test --only <step>   one step of it, by its name
   fuzz [rounds]        replays the corpora, then runs so many mutations of them (default 1000000 a target)
+  rfc                  the sections of the RFCs that no code cites or no test names
   bench                says how the speed is measured
 ";
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         ["test", "--only", name] => steps::run_one(name),
         ["fuzz"] => steps::fuzz("1000000"),
         ["fuzz", rounds] => steps::fuzz(rounds),
+        ["rfc"] => rfc::report(),
         ["bench"] => {
             println!("{}", steps::BENCH);
             Ok(())

@@ -62,7 +62,8 @@ fn dependencies(name: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
+/// All Rust files below a directory.
+pub(crate) fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let told = |error: std::io::Error| format!("{}: {error}", directory.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).map_err(told)? {

@@ -39,7 +39,9 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Some(Verb::Version(args)) => version(&args),
         Some(Verb::Completions { shell }) => {
             let mut command = Cli::command();
-            clap_complete::generate(shell, &mut command, "narrows", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "narrows", &mut script);
+            print(&String::from_utf8_lossy(&script));
             Ok(())
         }
     }

@@ -97,7 +97,7 @@ pub struct Route {
 /// The protocol spoken to the nodes of an upstream.
 #[derive(Debug, Clone)]
 pub enum Protocol {
-    /// HTTP/2 in the clear, with prior knowledge.
+    /// HTTP/2 in the clear, with prior knowledge (RFC 9113 §3.3).
     H2c,
     /// HTTP/2 over TLS.
     H2(Arc<ClientTls>),

@@ -58,7 +58,7 @@ fn text(explanation: &Value) -> String {
     for route in explanation["considered"].as_array().into_iter().flatten() {
         let verdict = match &route["failed"] {
             Value::Null => "matches".to_owned(),
-            failed => format!("no: {}", plain(failed)),
+            failed => format!("no, it wants: {}", plain(failed)),
         };
         let _ = writeln!(out, "  {}: {verdict}", word(&route["route"]));
     }
@@ -102,7 +102,7 @@ mod tests {
             "route": "jobs", "upstream": "nodes",
             "target": { "kind": "found", "store": "jobs", "key": "job-1", "target": "10.0.0.1:1" },
             "considered": [
-                { "route": "search", "failed": "the path is another one" },
+                { "route": "search", "failed": "path /search" },
                 { "route": "jobs", "failed": null },
             ],
         });
@@ -114,7 +114,7 @@ key       job-1
 target    10.0.0.1:1
 result    goes to the target
 routes in the order in which they are tried:
-  search: no: the path is another one
+  search: no, it wants: path /search
   jobs: matches
 ";
         assert_eq!(text(&explanation), expected);

@@ -255,7 +255,7 @@ impl Connection {
         self.timers.set(Timer::SettingsAck, self.now + self.config.settings_timeout);
     }
 
-    /// Ends the connection: GOAWAY, the event, and nothing after it.
+    /// Ends the connection (RFC 9113 §5.4.1): GOAWAY, the event, and nothing after it.
     #[cold]
     fn fail(&mut self, error: ConnectionError) {
         self.shut(error.code, error.reason);

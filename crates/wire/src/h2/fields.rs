@@ -152,7 +152,7 @@ pub(super) fn check_request(head: &Head, connect_protocol: bool) -> Result<Reque
     Ok(Request { content_length: seen.content_length })
 }
 
-/// Checks the head of a reply.
+/// Checks the head of a reply (RFC 9113 §8.3.2).
 pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
     let seen = Seen::of(head)?;
     // RFC 9113 §8.2.2: te is excepted in requests alone.

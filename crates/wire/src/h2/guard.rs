@@ -1,4 +1,4 @@
-//! The budgets against abuse, in one place.
+//! The budgets against abuse, in one place (RFC 9113 §10.5).
 //!
 //! The engine charges every frame that costs more than it carries, and the guard answers with a verdict:
 //! fine, or the connection error ENHANCE_YOUR_CALM with the reason. The engine never decides by itself.

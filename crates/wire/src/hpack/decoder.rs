@@ -101,7 +101,7 @@ impl Decoder {
         Ok(tally.section())
     }
 
-    /// Applies the table size updates at the beginning of a block; says where they end.
+    /// Applies the table size updates (RFC 7541 §6.3) at the beginning of a block; says where they end.
     fn size_updates(&mut self, block: &[u8]) -> Result<usize, DecodeError> {
         let mut at = 0;
         while let Some(first) = block.get(at).filter(|byte| *byte & 0xe0 == 0x20) {
@@ -140,7 +140,7 @@ impl Decoder {
         self.literal(name_index, block, at, indexing, tally, head)
     }
 
-    /// A field of a table; none if neither table has this index.
+    /// A field of a table (RFC 7541 §6.1); none if neither table has this index (§2.3.3).
     #[inline(always)]
     fn indexed(&mut self, index: u32, tally: &mut Tally, head: &mut Head) -> Option<()> {
         let Some(at) = index.checked_sub(ENTRIES + 1) else {
@@ -190,7 +190,7 @@ impl Decoder {
         Some(())
     }
 
-    /// A literal whose name has this index. Says where it ends.
+    /// A literal (RFC 7541 §6.2) whose name has this index. Says where it ends.
     #[inline(always)]
     fn literal(
         &mut self,

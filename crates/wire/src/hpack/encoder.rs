@@ -24,7 +24,7 @@ const TABLE_SHARE_MAX: u32 = 4;
 /// A path with a query is not inserted if it is longer than this.
 const QUERY_PATH_BYTES_MAX: usize = 32;
 
-/// First bytes by representation (RFC 7541 §6), and the mask of the integer in them.
+/// First bytes by representation (RFC 7541 §6.1, §6.2.1, §6.2.2, §6.2.3, §6.3), and the mask of the integer in them.
 const INDEXED: (u8, u8) = (0x80, 0x7f);
 const INSERTED: (u8, u8) = (0x40, 0x3f);
 const NOT_INSERTED: (u8, u8) = (0x00, 0x0f);

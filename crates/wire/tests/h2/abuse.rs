@@ -1,4 +1,4 @@
-//! Attacks, each up to its limit and one past it.
+//! Attacks (RFC 9113 §10.5), each up to its limit and one past it.
 
 use narrows_wire::Indexing;
 use narrows_wire::h2::{Config, End, ErrorCode, Party, Reason};

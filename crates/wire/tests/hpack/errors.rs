@@ -40,6 +40,7 @@ fn a_table_size_update_stands_first_and_below_what_was_announced() {
     assert_eq!(error_of("8220"), DecodeError::TableSizeLate);
 }
 
+/// RFC 7541 §4.3.
 #[test]
 fn a_table_size_update_evicts() {
     let mut decoder = Decoder::new(4096);
@@ -52,6 +53,7 @@ fn a_table_size_update_evicts() {
     assert_eq!(decode(&mut decoder, &hex("bf")).unwrap_err(), DecodeError::Index(63));
 }
 
+/// RFC 7541 §4.4.
 #[test]
 fn a_field_larger_than_the_table_empties_it() {
     let mut decoder = Decoder::new(40);

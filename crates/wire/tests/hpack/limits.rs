@@ -9,6 +9,7 @@ fn section(decoder: &mut Decoder, block: &[u8], limits: SectionLimits) -> (Secti
     (decoder.decode(block, &limits, &mut head).unwrap(), head)
 }
 
+/// RFC 9113 §10.5.1, RFC 7541 §4.1.
 #[test]
 fn bytes_are_counted_with_32_for_each_field() {
     let block = [0, 1, b'a', 1, b'b'].repeat(3);

@@ -15,7 +15,7 @@ fn an_index_beyond_the_tables() {
     }
 }
 
-/// §2.3.3: 62 is the newest entry, and older ones follow.
+/// §2.3.2, §2.3.3: 62 is the newest entry, and older ones follow.
 #[test]
 fn the_newest_entry_comes_first() {
     let mut script = Script::server();

@@ -13,6 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, Server
 use super::*;
 use crate::scratch::Scratch;
 
+/// HTTP/2 is what both ends agree on (RFC 9113 §3.2, §9.2).
 #[test]
 fn the_certificate_is_chosen_by_the_name_that_is_asked_for() {
     let files = Files::new();

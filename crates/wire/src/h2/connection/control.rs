@@ -75,6 +75,7 @@ impl Connection {
         let is_early = self.role == Role::Server
             && stream.state.awaits_our_head()
             && age < self.config.guard.early_reset_age;
+        // RFC 9113 §8.7.
         let processed = match code {
             ErrorCode::REFUSED_STREAM => Processed::No,
             _ => Processed::Maybe,
@@ -135,7 +136,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Our SETTINGS are in effect at the peer.
+    /// Our SETTINGS are in effect at the peer. RFC 9113 §6.9.3: a smaller window holds from here on.
     fn on_settings_ack(&mut self) -> Result<(), ConnectionError> {
         if self.settings_acked {
             return self.guard.settings(&self.config.guard, self.now);
@@ -208,7 +209,7 @@ impl Connection {
         Ok(Progress::Event(Event::GoAway { code, last_stream, debug }))
     }
 
-    /// RFC 9113 §6.3: obsolete. It is checked and has no effect.
+    /// RFC 9113 §5.3.2, §6.3: obsolete. It is checked and has no effect.
     pub(super) fn on_priority(
         &mut self,
         header: FrameHeader,

@@ -289,7 +289,7 @@ impl Connection {
             kind::WINDOW_UPDATE => self.on_window_update(header, payload)?,
             kind::RST_STREAM => self.on_reset(header, payload)?,
             kind::PRIORITY => self.on_priority(header, payload)?,
-            // RFC 9113 §8.4: we have disabled push, or are a server, to whom nobody pushes.
+            // RFC 9113 §6.6, §8.4: we have disabled push, or are a server, to whom nobody pushes.
             kind::PUSH_PROMISE => return Err(ConnectionError::protocol(Reason::PushPromise)),
             // RFC 9113 §5.5: unknown frames are ignored.
             _ => self.guard.idle_frame(&self.config.guard, self.now)?,

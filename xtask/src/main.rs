@@ -4,6 +4,7 @@
 //! C compiler. `steps` says what a test run consists of, `machine` what it installs.
 
 mod command;
+mod documents;
 mod machine;
 mod rfc;
 mod steps;

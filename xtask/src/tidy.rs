@@ -1,12 +1,13 @@
 //! Rules of this repository that neither the compiler nor clippy knows.
 //!
-//! Dependencies point downward, `wire` holds no I/O and no clock, and every source file says what it is. A rule
-//! lists every place that breaks it.
+//! Dependencies point downward, `wire` holds no I/O and no clock, every source file says what it is, and documents
+//! lead somewhere. A rule lists every place that breaks it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::command::{cargo, root};
+use crate::documents;
 
 /// Everything that `narrows-wire` may depend on, itself included: no I/O, no clock, no executor.
 const WIRE: &[&str] = &[
@@ -37,11 +38,11 @@ pub(crate) fn check() -> Result<(), String> {
     faults.extend(dependencies("narrows-gateway")?.into_iter().filter_map(|name| {
         NOT_GATEWAY.contains(&name.as_str()).then(|| format!("narrows-gateway depends on {name}"))
     }));
-    for directory in ["crates", "e2e", "xtask"] {
-        for file in sources(&root().join(directory))? {
-            faults.extend(faults_of(&file)?);
-        }
+    let sources = all_sources()?;
+    for file in &sources {
+        faults.extend(faults_of(file)?);
     }
+    faults.extend(documents::faults(&sources)?);
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
@@ -60,6 +61,15 @@ fn dependencies(name: &str) -> Result<Vec<String>, String> {
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// Every source file of the workspace.
+pub(crate) fn all_sources() -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    for directory in ["crates", "e2e", "xtask"] {
+        found.extend(sources(&root().join(directory))?);
+    }
+    Ok(found)
 }
 
 /// All Rust files below a directory.

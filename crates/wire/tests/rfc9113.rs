@@ -11,6 +11,8 @@ mod frames;
 #[allow(dead_code, reason = "two test programs share it")]
 mod script;
 
+#[path = "rfc9113/s10_5_limits.rs"]
+mod s10_5_limits;
 #[path = "rfc9113/s3_starting.rs"]
 mod s3_starting;
 #[path = "rfc9113/s4_1_frame_format.rs"]

@@ -1,8 +1,12 @@
 //! Redis is away, silent, or comes back: known jobs go on, and nothing old is believed afterwards.
 
+use std::time::Duration;
+
 use narrows_testkit::servers::Redis;
 
 use crate::support::{Opened, options};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn known_jobs_are_served_while_redis_is_away_and_asked_for_once_when_it_is_back() {
@@ -66,7 +70,9 @@ async fn a_change_while_the_connection_was_lost_is_not_missed() {
 async fn a_redis_that_does_not_answer_is_away() {
     let mut redis = Redis::start();
     redis.set("job-1", "10.0.0.1:1");
-    let opened = Opened::at(redis.address()).await;
+    let mut prompt = options(redis.address());
+    (prompt.connect_timeout, prompt.response_timeout) = (SECOND, SECOND);
+    let opened = Opened::connected(prompt).await;
     assert_eq!(opened.lookup("job-1").await, "10.0.0.1:1");
     redis.pause();
     opened.until("the silence is noticed", || !opened.store.is_up()).await;

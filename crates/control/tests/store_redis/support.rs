@@ -85,9 +85,12 @@ impl Opened {
     }
 }
 
-/// The defaults for one server.
+/// One server, and so much time for its replies that a busy machine does not look like an outage.
 pub(crate) fn options(address: SocketAddr) -> RedisOptions {
-    RedisOptions::new(Topology::Standalone(node(address)))
+    let mut options = RedisOptions::new(Topology::Standalone(node(address)));
+    options.connect_timeout = PATIENCE;
+    options.response_timeout = PATIENCE;
+    options
 }
 
 pub(crate) fn node(address: SocketAddr) -> Node {

@@ -1,24 +1,29 @@
 //! RFC 9113 §8.2: fields that a message may not have, and what they become.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::h2::{End, ErrorCode, Role};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};
 
-/// The request with a field more.
-fn with(name: &[u8], value: &[u8]) -> Vec<u8> {
-    [block(REQUEST), literal(0, name, value)].concat()
-}
-
-/// Whether our server takes a request with this field, as a head and as trailers.
+/// Whether a head with this field is taken: a request by our server, and a reply by our client, which must
+/// agree.
 fn takes(name: &[u8], value: &[u8]) -> bool {
-    let mut script = Script::server();
-    script.send(fragment(1, flag::END_BOTH, &with(name, value)));
-    let is_taken = matches!(script.events()[..], [Seen::Head { end: End::Stream, .. }]);
-    if !is_taken {
-        script.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
-    }
-    is_taken
+    let taken = Script::both().map(|mut script| {
+        let mut fields = REQUEST;
+        if script.role == Role::Client {
+            script.open(End::Stream);
+            fields = REPLY;
+        }
+        let block = [block(fields), literal(0, name, value)].concat();
+        script.forget().send(fragment(1, flag::END_BOTH, &block));
+        let is_taken = matches!(script.events()[..], [Seen::Head { end: End::Stream, .. }]);
+        if !is_taken {
+            script.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
+        }
+        is_taken
+    });
+    assert_eq!(taken[0], taken[1], "{name:?}: {value:?}");
+    taken[0]
 }
 
 /// §8.2.1: names are lower case.
@@ -94,13 +99,24 @@ fn connection_specific_fields_are_stream_errors() {
     }
 }
 
-/// §8.2.2: te may say trailers and nothing else.
+/// §8.2.2: te may say trailers and nothing else, and that in requests alone.
 #[test]
 fn te_says_trailers_or_nothing() {
-    assert!(takes(b"te", b"trailers"));
-    for value in ["trailers, deflate", "gzip", "trailers;q=0.5", ""] {
-        assert!(!takes(b"te", value.as_bytes()), "{value}");
+    for (value, is_taken) in [
+        ("trailers", true),
+        ("trailers, deflate", false),
+        ("gzip", false),
+        ("trailers;q=0.5", false),
+        ("", false),
+    ] {
+        let mut script = Script::server();
+        script.send(headers(1, flag::END_STREAM, &[REQUEST, &[("te", value)]].concat()));
+        assert_eq!(matches!(script.events()[..], [Seen::Head { .. }]), is_taken, "{value}");
     }
+    let mut script = Script::client();
+    script.open(End::Stream);
+    script.forget().send(headers(1, flag::END_STREAM, &[REPLY[0], ("te", "trailers")]));
+    script.expect_stream_error(1, ErrorCode::PROTOCOL_ERROR);
 }
 
 /// §8.2.3: crumbs of a cookie are taken as they come, more of them than there may be other fields.

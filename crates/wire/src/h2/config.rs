@@ -19,10 +19,14 @@ pub struct Config {
     /// The receive window of a stream doubles up to this many bytes while its receiver drains it
     /// quickly. Default: 1 MiB.
     pub stream_window_bytes_max: u32,
+    /// By how many bytes the windows of all streams of a connection may have grown in sum. So what streams
+    /// with slow readers hold stays small against `buffered_bytes_max`, and stops no other stream.
+    /// Default: 4 MiB.
+    pub grown_windows_bytes_max: u32,
     /// Receive window of the connection, in bytes. Default: 1 MiB.
     pub connection_window_bytes: u32,
     /// The window of the connection is not credited while more bytes than this were handed to the owner
-    /// and not granted yet. Default: 1 MiB.
+    /// and not granted yet. Default: 32 MiB, which is more than 400 streams with full windows hold.
     pub buffered_bytes_max: u32,
     /// Largest frame payload that the peer may send (RFC 9113 §4.2): 16,384 to 16,777,215 bytes.
     /// Default: 16,384.
@@ -59,8 +63,9 @@ impl Default for Config {
             max_concurrent_streams: 100,
             initial_window_bytes: 65_535,
             stream_window_bytes_max: 1 << 20,
+            grown_windows_bytes_max: 4 << 20,
             connection_window_bytes: 1 << 20,
-            buffered_bytes_max: 1 << 20,
+            buffered_bytes_max: 32 << 20,
             max_frame_bytes: 16_384,
             section: SectionLimits::default(),
             header_block_bytes_max: 64 << 10,

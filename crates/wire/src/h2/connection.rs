@@ -68,6 +68,8 @@ pub struct Connection {
     stream_window_bytes: u32,
     /// Bytes handed to the owner and not granted, over all streams.
     ungranted: u64,
+    /// By how many bytes the receive windows of streams have grown, over all that are here.
+    grown_bytes: u32,
     /// Bytes that wait, over all streams.
     waiting_bytes: usize,
     pool: Pool,
@@ -145,6 +147,7 @@ impl Connection {
             // Until our SETTINGS have arrived, the peer may use the protocol's default.
             stream_window_bytes: config.initial_window_bytes.max(WINDOW_DEFAULT),
             ungranted: 0,
+            grown_bytes: 0,
             waiting_bytes: 0,
             pool: Pool::default(),
             next_id: 1,
@@ -326,8 +329,9 @@ impl Connection {
     }
 
     fn forget(&mut self, key: StreamKey) {
-        let Some(ungranted) = self.streams.remove(key) else { return };
-        self.ungrant(u64::from(ungranted));
+        let Some(removed) = self.streams.remove(key) else { return };
+        self.grown_bytes -= removed.grown;
+        self.ungrant(u64::from(removed.ungranted));
         if self.streams.len() == 0 {
             self.check_drained();
         }

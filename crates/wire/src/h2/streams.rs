@@ -38,6 +38,8 @@ pub(super) struct Stream {
     pub(super) window_at: Time,
     /// Bytes that were granted since `window_at`.
     pub(super) drained: u32,
+    /// By how many bytes its receive window has grown.
+    pub(super) grown: u32,
     /// Bytes handed to the owner that it has not granted.
     pub(super) ungranted: u32,
     /// What is left of the announced content-length; [`NO_LENGTH`] if none was.
@@ -72,6 +74,15 @@ pub(super) struct Flags {
 struct Links {
     before: u32,
     after: u32,
+}
+
+/// What a stream leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Removed {
+    /// Bytes that its owner has not granted.
+    pub(super) ungranted: u32,
+    /// By how many bytes its receive window had grown.
+    pub(super) grown: u32,
 }
 
 /// All streams that are open, or closed and not released.
@@ -138,6 +149,7 @@ impl Stream {
             opened_at,
             window_at: opened_at,
             drained: 0,
+            grown: 0,
             ungranted: 0,
             content_left: NO_LENGTH,
             section_bytes: 0,
@@ -217,7 +229,7 @@ impl Streams {
     }
 
     /// Forgets a closed stream but for the way it ended. Returns the bytes that the owner had not granted.
-    pub(super) fn remove(&mut self, key: StreamKey) -> Option<u32> {
+    pub(super) fn remove(&mut self, key: StreamKey) -> Option<Removed> {
         self.unready(key);
         let slot = self.slots.get_mut(key.slot as usize)?;
         if slot.generation != key.generation {
@@ -225,11 +237,12 @@ impl Streams {
         }
         slot.generation = slot.generation.wrapping_add(1);
         let id = std::mem::replace(&mut slot.stream.id, VACANT);
-        let (state, ungranted) = (slot.stream.state, slot.stream.ungranted);
+        let state = slot.stream.state;
+        let removed = Removed { ungranted: slot.stream.ungranted, grown: slot.stream.grown };
         self.free.push(key.slot);
         self.ids.remove(id);
         self.remember(id, state);
-        Some(ungranted)
+        Some(removed)
     }
 
     /// Notes how a stream ended.
@@ -354,7 +367,7 @@ mod tests {
     fn an_old_key_reaches_nothing() {
         let mut streams = Streams::new();
         let first = streams.insert(stream(1));
-        assert_eq!(streams.remove(first), Some(0));
+        assert_eq!(streams.remove(first), Some(Removed { ungranted: 0, grown: 0 }));
         let second = streams.insert(stream(3));
         assert_eq!(first.slot, second.slot);
         assert!(streams.get(first).is_none() && streams.remove(first).is_none());

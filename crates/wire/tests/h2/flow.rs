@@ -257,3 +257,24 @@ fn small_messages_share_a_frame() {
     raw.ours.connection.send_data(key, b"", End::Stream);
     assert_eq!(raw.frames(), [(kind::DATA, END_STREAM, 1, b"abcabcabc".to_vec())]);
 }
+
+/// Streams whose windows have grown and whose readers then stop do not hold up another stream.
+#[test]
+fn slow_readers_of_grown_windows_hinder_nobody() {
+    let config = Config { grown_windows_bytes_max: 200_000, ..Config::default() };
+    let mut raw = Raw::client(config);
+    let mut granted = 0;
+    for stream in [1, 3, 5, 7, 9] {
+        let key = raw.request(stream, End::Open);
+        // Drained at once, again and again: the window grows as far as the budget of all allows.
+        for _ in 0..40 {
+            raw.send(&frame(kind::DATA, 0, stream, &[0; 16_000]));
+            raw.ours.connection.grant(key, 16_000);
+            granted += increments(&mut raw, stream).iter().sum::<u32>();
+        }
+    }
+    // More came back than was taken: that is the growth.
+    let taken = 5 * 40 * 16_000;
+    let grown = granted.saturating_sub(taken);
+    assert!(grown <= 200_000, "grew by {grown}");
+}

@@ -43,8 +43,12 @@ impl Connection {
         stream.window_at = self.now;
         stream.drained = 0;
         let (size, size_max) = (stream.credit.size(), self.config.stream_window_bytes_max);
-        if is_quick && size < size_max {
-            stream.credit.enlarge(size.saturating_mul(2).min(size_max));
+        let growth = size.min(size_max.saturating_sub(size));
+        let budget = self.config.grown_windows_bytes_max.saturating_sub(self.grown_bytes);
+        if is_quick && growth > 0 && growth <= budget {
+            stream.credit.enlarge(size + growth);
+            stream.grown += growth;
+            self.grown_bytes += growth;
         }
     }
 

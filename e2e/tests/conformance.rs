@@ -156,6 +156,11 @@ const CASES: &[Case] = cases! {
     }
 };
 
+/// Cases that go on writing behind the frame that ends the connection, as it should: if the gateway is quick,
+/// they find it closed.
+const WRITES_ON: &[&str] =
+    &["sends_multiple_window_update_frames_increasing_flow_control_window_above_max"];
+
 #[test]
 fn every_case_of_another_make_passes() {
     let (_node, address) = start_node();
@@ -176,6 +181,7 @@ fn every_case_of_another_make_passes() {
             });
             match outcome.await {
                 Ok(Ok(())) => {}
+                Ok(Err(fault)) if WRITES_ON.contains(&name) && fault.contains("Broken pipe") => {}
                 Ok(Err(fault)) => failures.push(format!("{name}: {fault}")),
                 Err(panic) => failures.push(format!("{name}: {panic}")),
             }

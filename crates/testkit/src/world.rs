@@ -1,7 +1,7 @@
 //! The simulated world: the whole gateway with clients, nodes, faults, and time in one thread.
 //!
 //! Everything follows from a seed. Time jumps from one happening to the next. The gateway's worker runs on
-//! [`net::Net`] instead of epoll and sockets, with the same rules: readiness is reported once per change, a
+//! `net::Net` instead of epoll and sockets, with the same rules: readiness is reported once per change, a
 //! write takes what fits, a short read means that nothing is left. Clients and nodes speak through the same
 //! engine and check every byte. [`World::run`] ends with a list of what did not hold; empty is good.
 

@@ -24,6 +24,16 @@ fn another_length_is_a_stream_error() {
     }
 }
 
+/// §6.3: the same on a closed stream: whether the reply was quicker makes no difference.
+#[test]
+fn another_length_is_a_stream_error_on_a_closed_stream() {
+    for mut script in Script::both_closed() {
+        script.send(frame(kind::PRIORITY, flag::NONE, STREAM, &[0; 4]));
+        assert_eq!(script.events(), []);
+        script.expect_stream_error(STREAM, ErrorCode::FRAME_SIZE_ERROR);
+    }
+}
+
 /// §5.1: RST_STREAM must not be sent on an idle stream, so the connection ends there.
 #[test]
 fn another_length_on_an_idle_stream_closes_the_connection() {

@@ -230,10 +230,12 @@ impl Connection {
             None => self.absent(header.stream),
         };
         match state {
-            State::Active { .. } => self.stream_error(header.stream, code, reason),
+            // A closed stream takes PRIORITY as an open one does, so the answer is the same.
+            State::Active { .. } | State::Closed(_) => {
+                self.stream_error(header.stream, code, reason)
+            }
             // RFC 9113 §5.1: RST_STREAM must not be sent for an idle stream.
             State::Idle => Err(ConnectionError::new(code, reason)),
-            State::Closed(_) => self.guard.idle_frame(&self.config.guard, self.now),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{machine, tidy};
 pub(crate) const BENCH: &str = "\
 The speed is measured as CPU per call beside other proxies in the same run, on an idle machine:
   cargo build --release -p narrows
-  docs/benchmarks.md says which loads, which peers, and how to read the figures
+  docs/performance.md says which loads, which peers, and how to read the figures
 A figure without a peer in the same run says nothing: machines differ by more than programs.";
 
 type Work = fn(&mut Tally) -> Result<(), String>;
@@ -26,13 +26,13 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
+    Step { name: "prepare", work: |_| machine::prepare(), required: true },
     Step { name: "fmt", work: |_| run(&mut cargo(&["fmt", "--all", "--check"])), required: false },
     Step { name: "tidy", work: |_| tidy::check(), required: false },
     Step { name: "clippy", work: |_| clippy(), required: false },
     Step { name: "doc", work: |_| doc(), required: false },
     Step { name: "test", work: unit, required: false },
     Step { name: "fuzz", work: |tally| fuzz_smoke("200000", tally), required: false },
-    Step { name: "prepare", work: |_| machine::prepare(), required: true },
     Step {
         name: "build",
         work: |_| run(&mut cargo(&["build", "--release", "-p", "narrows"])),

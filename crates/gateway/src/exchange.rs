@@ -113,6 +113,8 @@ pub struct Exchange {
     pub head: Head,
     /// Request body that has not been sent, or may have to be sent again.
     pub kept: Vec<u8>,
+    /// Trailers of a request that has not been sent.
+    pub trailers: Option<Head>,
     /// Whether `kept` is all of the body so far, so that the call can be sent again.
     pub replayable: bool,
     /// Output bytes of the link to the node when the request was put into it.
@@ -202,6 +204,7 @@ impl Exchange {
             fallbacks: 0,
             head,
             kept,
+            trailers: None,
             replayable: true,
             sent_mark: 0,
             attempts: 0,

@@ -79,6 +79,9 @@ pub struct WorkerStats {
     pub downstream: Gauge,
     /// Client connections ended because of a protocol error or an abuse limit.
     pub downstream_errors: Counter,
+    /// Requests that were malformed or over a limit, so that their streams were reset unseen; counted when
+    /// their connection ends.
+    pub rejected: Counter,
     /// TLS handshakes that failed.
     pub handshake_failures: Counter,
     /// Lookups answered from the table.

@@ -39,6 +39,8 @@ pub(super) fn downstream(text: &mut Text, sources: &Sources<'_>) {
     );
     let help = "Connections of clients ended by a protocol error or an abuse limit.";
     total(text, "narrows_downstream_errors_total", help, workers, |w| &w.downstream_errors);
+    let help = "Requests that were malformed or over a limit; counted when their connection ends.";
+    total(text, "narrows_downstream_rejected_total", help, workers, |w| &w.rejected);
     let help = "TLS handshakes with clients that failed.";
     total(text, "narrows_tls_handshake_failures_total", help, workers, |w| &w.handshake_failures);
     total(text, "narrows_worker_turns_total", "Turns of the workers' loops.", workers, |w| {

@@ -298,6 +298,11 @@ impl<I: Io> Worker<I> {
         match link.side {
             Side::Downstream(_) => {
                 self.downstream_links -= 1;
+                let rejected = link.codec.rejected();
+                self.stats.rejected.add(rejected.requests);
+                if let Some(reason) = rejected.last {
+                    debug!(peer = %link.peer, requests = rejected.requests, %reason, "requests were rejected");
+                }
                 self.stats.downstream.add(-1);
             }
             Side::Upstream(node) => self.remove_from_node(node, key),

@@ -77,7 +77,7 @@ impl<I: Io> Worker<I> {
         Ok(())
     }
 
-    /// Trailers of a request end it; gRPC has none, so they are forwarded as an empty end.
+    /// Trailers of a request end it.
     pub(super) fn on_request_trailers(&mut self, tag: u64, trailers: &Head) {
         let key = Key::unpack(tag);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
@@ -85,7 +85,7 @@ impl<I: Io> Worker<I> {
         exchange.times.request_ended = self.now;
         exchange.replayable = false;
         let Some(leg) = exchange.node_leg() else {
-            // Not sent yet: what is kept goes out with END_STREAM, the trailers are of no use to anyone.
+            exchange.trailers = Some(trailers.clone());
             return self.on_local_request_end(key);
         };
         if let Some(link) = self.links.get_mut(leg.link) {

@@ -139,7 +139,9 @@ impl<I: Io> Worker<I> {
             exchange.head.set(Name::Scheme, scheme, Indexing::MayRepeat);
         }
         let ended = exchange.request.progress == Progress::Ended;
-        let end = if ended && exchange.kept.is_empty() { End::Stream } else { End::Open };
+        // Trailers, if there are any, carry END_STREAM.
+        let last = if ended && exchange.trailers.is_none() { End::Stream } else { End::Open };
+        let end = if exchange.kept.is_empty() { last } else { End::Open };
         let mark = link.written + link.codec.output().len() as u64;
         let stream = match link.codec.open(now, key.pack(), &exchange.head, end) {
             Ok(stream) => stream,
@@ -158,8 +160,10 @@ impl<I: Io> Worker<I> {
         let client = exchange.client;
         let mut credit = 0;
         if !exchange.kept.is_empty() {
-            let end = if ended { End::Stream } else { End::Open };
-            credit = exchange.request.credit(link.codec.send_data(stream, &exchange.kept, end));
+            credit = exchange.request.credit(link.codec.send_data(stream, &exchange.kept, last));
+        }
+        if let Some(trailers) = &exchange.trailers {
+            link.codec.send_trailers(stream, trailers);
         }
         if credit > 0 {
             self.grant(client, credit);

@@ -2,7 +2,8 @@
 //!
 //! Checked are links to files and headings of this repository, back-quoted paths, source files by the end of their
 //! path, and back-quoted names of tests, limits, and metrics (words with three underscores or more), which must
-//! occur in a source file. Addresses of the web are left alone: a gate must not depend on them.
+//! occur in a source file. Addresses of the web are left alone: a gate must not depend on them. And the page for
+//! operators must name every metric and every reason that the sources have.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,11 @@ const SHELVES: &[&str] = &["", "docs", "e2e", "fuzz"];
 
 /// What may be named although it is not there, or only at times.
 const MADE: &[&str] = &["fuzz/artifacts", "foo.rs", "mod.rs"];
+
+/// The page for operators, and the sources of what it must name: texts in double quotes that begin so.
+const OPERATIONS: &str = "docs/operations.md";
+const SERIES: (&str, &str) = ("crates/control/src/metrics", "narrows_");
+const REASONS: &str = "crates/gateway/src/reply.rs";
 
 /// Words with fewer underscores are not taken for names.
 const UNDERSCORES_MIN: usize = 3;
@@ -33,7 +39,36 @@ pub(crate) fn faults(sources: &[PathBuf]) -> Result<Vec<String>, String> {
         let absent = quoted(&text).filter(|word| is_absent(word, sources, &names));
         faults.extend(absent.map(|word| format!("{name}: there is no {word}")));
     }
+    faults.extend(untold(sources)?);
     Ok(faults)
+}
+
+/// What operators are not told of.
+fn untold(sources: &[PathBuf]) -> Result<Vec<String>, String> {
+    let page = read(&root().join(OPERATIONS))?;
+    let (folder, prefix) = SERIES;
+    let mut names = Vec::new();
+    for file in sources.iter().filter(|file| file.starts_with(root().join(folder))) {
+        let text = read(file)?;
+        names.extend(literals(&text).filter(|name| name.starts_with(prefix)).map(str::to_owned));
+    }
+    names.extend(reasons(&read(&root().join(REASONS))?).map(str::to_owned));
+    names.retain(|name| !page.contains(&format!("`{name}`")));
+    Ok(names.into_iter().map(|name| format!("{OPERATIONS}: says nothing of {name}")).collect())
+}
+
+/// Texts in double quotes that are one word.
+fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let word = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    text.lines().flat_map(|line| line.split('"').skip(1).step_by(2)).filter(word)
+}
+
+/// The reasons in the table of causes: its rows hold a flag, a reason, and a sentence.
+fn reasons(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| match line.split('"').collect::<Vec<_>>()[..] {
+        [_, _flag, _, reason, _, _sentence, ""] => Some(reason),
+        _ => None,
+    })
 }
 
 fn documents() -> Result<Vec<PathBuf>, String> {
@@ -135,6 +170,13 @@ mod tests {
     fn a_heading_has_the_anchor_that_code_hosts_give_it() {
         assert!(has_heading(TEXT, "life-and-so-on"));
         assert!(!has_heading(TEXT, "x"));
+    }
+
+    #[test]
+    fn metrics_and_reasons_are_found_in_the_sources() {
+        let source = "family(text, \"narrows_x_total\", \"Two words.\");\n    Lost  Internal 500 \"UR\" \"lost\" \"it is lost\"\n";
+        assert_eq!(literals(source).next(), Some("narrows_x_total"));
+        assert_eq!(reasons(source).collect::<Vec<_>>(), ["lost"]);
     }
 
     #[test]

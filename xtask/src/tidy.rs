@@ -29,6 +29,15 @@ const NOT_GATEWAY: &[&str] =
 const NOT_WIRE: &[&str] =
     &["std::net", "std::thread", "std::fs", "Instant", "SystemTime", "Mutex", "Condvar"];
 
+/// A source file that is longer holds more than one idea.
+const SOURCE_LINES_MAX: usize = 500;
+
+/// ARCHITECTURE.md is read in one sitting, or not at all.
+const ARCHITECTURE_LINES_MAX: usize = 200;
+
+/// Notes to oneself; work that is left is not left in the code.
+const NOTES: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("#[ig", "nore")];
+
 /// Checks every rule.
 pub(crate) fn check() -> Result<(), String> {
     let mut faults = Vec::new();
@@ -43,6 +52,8 @@ pub(crate) fn check() -> Result<(), String> {
         faults.extend(faults_of(file)?);
     }
     faults.extend(documents::faults(&sources)?);
+    let architecture = root().join("ARCHITECTURE.md");
+    faults.extend(too_long(&architecture, ARCHITECTURE_LINES_MAX)?);
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
@@ -87,6 +98,14 @@ pub(crate) fn sources(directory: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(found)
 }
 
+/// The fault of a file that is too long, if it is.
+fn too_long(file: &Path, lines_max: usize) -> Result<Option<String>, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let (lines, name) = (text.lines().count(), file.strip_prefix(root()).unwrap_or(file));
+    let fault = || format!("{}: {lines} lines, {lines_max} are allowed", name.display());
+    Ok((lines > lines_max).then(fault))
+}
+
 fn faults_of(file: &Path) -> Result<Vec<String>, String> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let name = file.strip_prefix(root()).unwrap_or(file).display().to_string();
@@ -97,6 +116,10 @@ fn faults_of(file: &Path) -> Result<Vec<String>, String> {
     if !text.starts_with("//!") {
         faults.push(format!("{name}: does not open with //! and what it is"));
     }
+    faults.extend(too_long(file, SOURCE_LINES_MAX)?);
+    for word in NOTES.iter().filter(|word| text.contains(**word)) {
+        faults.push(format!("{name}: {word}"));
+    }
     if name.starts_with("crates/wire/src") {
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or(line);
@@ -106,4 +129,17 @@ fn faults_of(file: &Path) -> Result<Vec<String>, String> {
         }
     }
     Ok(faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_one_line_too_long_is_told() {
+        let file = root().join("rustfmt.toml");
+        let lines = fs::read_to_string(&file).expect("it is there").lines().count();
+        assert_eq!(too_long(&file, lines), Ok(None));
+        assert!(too_long(&file, lines - 1).expect("it can be read").is_some());
+    }
 }

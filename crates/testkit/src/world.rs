@@ -136,7 +136,7 @@ impl World {
     fn cause_trouble(&mut self, now: Time) {
         if now >= self.reload_due {
             self.reload_due = now + self.rng.millis(5, 50);
-            self.mailbox.post(Command::Apply(setup::reloaded(&self.snapshot)));
+            self.mailbox.post(Command::Apply(setup::reloaded(&self.snapshot, self.plan)));
         }
         if now >= self.faults_due {
             self.faults_due = now + self.rng.millis(2, 80);
@@ -151,9 +151,8 @@ impl World {
     }
 
     fn check_calls(&mut self) {
-        let ruthless = self.plan.cuts;
         for call in self.clients.iter().flat_map(Client::calls) {
-            if let Err(what) = call.verdict(ruthless) {
+            if let Err(what) = call.verdict(self.plan) {
                 self.wrong.push(format!("call {}: {what}: {call:?}", call.id));
             }
         }
@@ -180,7 +179,14 @@ impl World {
     fn check_census(&mut self) {
         let [exchanges, links, nodes, timers] = self.worker.census();
         if exchanges + links + nodes + timers > 0 {
-            self.wrong.push(format!("left over: {:?}", self.worker));
+            let (to, streams) = std::sync::mpsc::channel();
+            self.mailbox.post(Command::Streams(to));
+            let (to, links) = std::sync::mpsc::channel();
+            self.mailbox.post(Command::Connections(to));
+            self.turn();
+            let streams: Vec<_> = streams.try_iter().flatten().collect();
+            let links: Vec<_> = links.try_iter().flatten().collect();
+            self.wrong.push(format!("left over: {:?} {streams:?} {links:?}", self.worker));
         }
         for upstream in &self.snapshot.upstreams {
             let shard = upstream.stats.shard(0);

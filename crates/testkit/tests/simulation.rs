@@ -33,8 +33,21 @@ fn reloads_touch_no_call() {
     run("reloads", Plan { calls: 25, reloads: true, ..Plan::default() });
 }
 
+/// Where there is little room, calls wait, are turned away, or find room, and connections are replaced when
+/// they are old.
+#[test]
+fn calls_that_find_no_room_are_turned_away() {
+    run("tight", Plan { calls: 25, tight: true, ..Plan::default() });
+}
+
+/// A caller that breaks the protocol loses its connection and its calls, and leaves nothing behind.
+#[test]
+fn hostile_callers_leave_nothing_behind() {
+    run("hostile", Plan { calls: 25, hostile: true, ..Plan::default() });
+}
+
 /// Connections that break end calls, but never wrongly, and leave nothing behind.
 #[test]
 fn broken_connections_leave_nothing_behind() {
-    run("cuts", Plan { calls: 25, cuts: true, goaways: true, reloads: true });
+    run("cuts", Plan { calls: 25, cuts: true, goaways: true, reloads: true, ..Plan::default() });
 }

@@ -5,6 +5,7 @@
 
 use narrows_wire::h2::ErrorCode;
 
+use super::Plan;
 use super::rng::mix;
 
 /// What a call is about.
@@ -26,6 +27,10 @@ pub enum Mode {
     Cancelled,
     /// The node never answers; the caller has a deadline.
     Silent,
+    /// The node never answers, and the caller has all the time; the route has not.
+    Mute,
+    /// The request's message is larger than the route takes.
+    Huge,
     /// The caller does not name a job.
     NoJob,
     /// No store knows the job.
@@ -73,7 +78,7 @@ pub struct Call {
 }
 
 /// The order of the modes on the wire (`x-mode`).
-pub(super) const MODES: [Mode; 13] = [
+pub(super) const MODES: [Mode; 15] = [
     Mode::Echo,
     Mode::Early,
     Mode::Fails,
@@ -82,6 +87,8 @@ pub(super) const MODES: [Mode; 13] = [
     Mode::NoTrailers,
     Mode::Cancelled,
     Mode::Silent,
+    Mode::Mute,
+    Mode::Huge,
     Mode::NoJob,
     Mode::UnknownJob,
     Mode::ForbiddenJob,
@@ -99,9 +106,9 @@ pub(super) enum Way {
 // === impl Call ===
 
 impl Call {
-    /// Whether it ended as it should have. `ruthless`: connections were cut, so it may have ended badly,
-    /// but never wrongly.
-    pub(super) fn verdict(&self, ruthless: bool) -> Result<(), String> {
+    /// Whether it ended as it should have. Where connections are cut it may have ended badly, and where
+    /// there is little room it may have been turned away, but never wrongly.
+    pub(super) fn verdict(&self, plan: Plan) -> Result<(), String> {
         let Some(fate) = self.fate else { return Err("has no end".into()) };
         let whole = self.received == body_bytes(self.down);
         if fate == Fate::Status(0) && !whole {
@@ -115,13 +122,15 @@ impl Call {
             }
             Mode::NoTrailers => fate == Fate::Status(13),
             Mode::Cancelled => matches!(fate, Fate::Cancelled | Fate::Status(0)),
-            Mode::Silent => fate == Fate::Status(4),
+            Mode::Silent | Mode::Mute => fate == Fate::Status(4),
+            Mode::Huge => fate == Fate::Status(8),
             Mode::NoJob => fate == Fate::Status(3),
             Mode::UnknownJob => fate == Fate::Status(5),
             Mode::ForbiddenJob => fate == Fate::Status(7),
             Mode::DeadNode | Mode::BlackHole => fate == Fate::Status(14),
         };
-        let excused = ruthless && fate != Fate::Status(0);
+        let turned_away = plan.tight && matches!(fate, Fate::Status(8 | 14));
+        let excused = turned_away || (plan.cuts || plan.hostile) && fate != Fate::Status(0);
         if fits || excused { Ok(()) } else { Err("ended wrongly".into()) }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Client {
     left: bool,
     /// Whether it takes its time to read.
     slow: bool,
+    /// Whether it breaks the protocol now and then.
+    hostile: bool,
     /// What did not hold.
     pub(super) wrong: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Client {
         own: SocketAddr,
         calls: Vec<Call>,
         slow: bool,
+        hostile: bool,
     ) -> Self {
         Self {
             rng,
@@ -67,6 +70,7 @@ impl Client {
             running: vec![],
             left: false,
             slow,
+            hostile,
             wrong: vec![],
         }
     }
@@ -105,6 +109,9 @@ impl Client {
     pub(super) fn step(&mut self, net: &mut Net, now: Time) {
         if self.left {
             return;
+        }
+        if self.h2.as_ref().is_some_and(Connection::is_draining) && self.running.is_empty() {
+            self.lose(net);
         }
         self.connect(net, now);
         self.begin_calls(now);
@@ -206,7 +213,7 @@ impl Client {
                         self.end(call, Fate::Lost);
                     }
                 }
-                Event::GoAway { code, .. } if code != ErrorCode::NO_ERROR => {
+                Event::GoAway { code, .. } if code != ErrorCode::NO_ERROR && !self.hostile => {
                     self.wrong.push(format!("the gateway goes away for {code}"));
                 }
                 _ => {}
@@ -276,6 +283,10 @@ impl Client {
             if output.is_empty() {
                 h2.pump();
                 if h2.output().is_empty() {
+                    if self.hostile && !self.running.is_empty() && self.rng.one_in(300) {
+                        // SETTINGS on a stream: the connection ends, with all its calls.
+                        let _ = net.write(socket, &[0, 0, 0, 4, 0, 0, 0, 0, 1]);
+                    }
                     return;
                 }
                 continue;

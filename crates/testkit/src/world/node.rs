@@ -79,7 +79,7 @@ impl Node {
         for connection in &self.connections {
             next = next.min(connection.h2.deadline());
             for served in &connection.streams {
-                let answers = served.mode != Mode::Silent && !served.begun;
+                let answers = !is_silent(served.mode) && !served.begun;
                 if answers && (served.request_ended || served.mode == Mode::Early) {
                     next = next.min(served.answer_at);
                 }
@@ -232,7 +232,7 @@ impl Node {
                 h2.grant(served.stream, std::mem::take(&mut served.ungranted));
             }
             let ready = served.request_ended || served.mode == Mode::Early;
-            if !ready || now < served.answer_at || served.mode == Mode::Silent {
+            if !ready || now < served.answer_at || is_silent(served.mode) {
                 continue;
             }
             if answer_one(h2, served, &mut self.rng) {
@@ -263,6 +263,10 @@ impl Node {
             }
         }
     }
+}
+
+fn is_silent(mode: Mode) -> bool {
+    matches!(mode, Mode::Silent | Mode::Mute)
 }
 
 /// Gives the next part of a reply. `true`: it was the last.

@@ -32,6 +32,9 @@ const JOBS: usize = 12;
 /// Large messages, so that windows run out.
 const MESSAGE_BYTES_MAX: u64 = 300_000;
 
+/// What the route gives a node that does not answer.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What happens in a world beside calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plan {
@@ -41,6 +44,10 @@ pub struct Plan {
     pub goaways: bool,
     /// The configuration is replaced again and again.
     pub reloads: bool,
+    /// Callers break the protocol now and then, and lose their connections.
+    pub hostile: bool,
+    /// Few connections, short queues, short waits, and connections that are soon old.
+    pub tight: bool,
     /// Calls of each client.
     pub calls: usize,
 }
@@ -52,7 +59,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
     let (nodes, jobs) = nodes_and_jobs(&mut rng, &net);
-    let snapshot = Arc::new(snapshot(gateway, &store));
+    let snapshot = Arc::new(snapshot(gateway, &store, plan));
     let posted = Posted::default();
     let woken = net.waker();
     let (mailbox, receiver) = Mailbox::new(Arc::new(move || woken.store(true, Ordering::Relaxed)));
@@ -88,13 +95,13 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
 }
 
 /// The same configuration in another snapshot, as a reload of an unchanged file gives it.
-pub(super) fn reloaded(old: &Snapshot) -> Arc<Snapshot> {
+pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     let Some(Targets::Lookup(lookup)) = old.upstreams.first().map(|upstream| &upstream.targets)
     else {
         unreachable!("the upstream of the world looks targets up");
     };
-    let mut new = snapshot(old.listeners[0].address, &lookup.store);
-    new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone()))];
+    let mut new = snapshot(old.listeners[0].address, &lookup.store, plan);
+    new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
     let stats = old.router.route(0).stats.clone();
     new.router = router(stats);
     Arc::new(new)
@@ -129,7 +136,7 @@ fn client(rng: &mut Rng, at: usize, gateway: SocketAddr, plan: Plan) -> Client {
     let own = address(&format!("198.51.100.{at}:1000"));
     let calls = (0..plan.calls).map(|n| call(rng, (at * plan.calls + n) as u64)).collect();
     let slow = rng.one_in(4);
-    Client::new(Rng::new(rng.next()), gateway, own, calls, slow)
+    Client::new(Rng::new(rng.next()), gateway, own, calls, slow, plan.hostile)
 }
 
 fn call(rng: &mut Rng, id: u64) -> Call {
@@ -146,18 +153,22 @@ fn call(rng: &mut Rng, id: u64) -> Call {
         if rng.one_in(4) { rng.next() % MESSAGE_BYTES_MAX } else { rng.next() % 500 }
     };
     // A refused call can only be sent again while its body is kept.
-    let up = if mode == Mode::RefusedOnce { rng.next() % 500 } else { size(rng) };
+    let up = match mode {
+        Mode::RefusedOnce => rng.next() % 500,
+        Mode::Huge => 2 * MESSAGE_BYTES_MAX + 1,
+        _ => size(rng),
+    };
     Call { id, mode, job, up, down: size(rng), received: 0, fate: None, message: String::new() }
 }
 
-fn snapshot(gateway: SocketAddr, store: &Arc<Store>) -> Snapshot {
+fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
     let listener = Listener {
         name: "gateway".into(),
         address: gateway,
         tls: None,
         h2: Arc::new(h2::Config::default()),
         idle_timeout: Duration::from_secs(30),
-        max_connection_age: None,
+        max_connection_age: age_max(plan),
         backlog: 128,
         max_connections: 1000,
         tcp_keepalive: Duration::from_secs(60),
@@ -166,7 +177,7 @@ fn snapshot(gateway: SocketAddr, store: &Arc<Store>) -> Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
         router: router(Arc::new(RouteStats::new(1))),
-        upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1))))],
+        upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
         access_log: AccessLog::Off,
     }
 }
@@ -175,15 +186,15 @@ fn router(stats: Arc<RouteStats>) -> Router {
     let route = Route {
         name: "jobs".into(),
         upstream: 0,
-        timeouts: Timeouts::default(),
-        message_bytes_max: None,
+        timeouts: Timeouts { response: Some(RESPONSE_TIMEOUT), ..Timeouts::default() },
+        message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
         stats,
     };
     Router::new(vec![(Match::default(), Arc::new(route))])
 }
 
-fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>) -> Upstream {
+fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstream {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -203,13 +214,21 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>) -> Upstream {
         }),
         h2: Arc::new(h2::Config::default()),
         connect_timeout: Duration::from_secs(1),
-        acquire_timeout: Duration::from_secs(60),
+        acquire_timeout: if plan.tight {
+            Duration::from_millis(50)
+        } else {
+            Duration::from_secs(60)
+        },
         idle_timeout: Duration::from_secs(20),
-        max_connection_age: None,
-        max_connections: 4,
-        max_pending: 1000,
+        max_connection_age: age_max(plan),
+        max_connections: if plan.tight { 1 } else { 4 },
+        max_pending: if plan.tight { 4 } else { 1000 },
         stats,
     }
+}
+
+fn age_max(plan: Plan) -> Option<Duration> {
+    plan.tight.then_some(Duration::from_millis(300))
 }
 
 fn address(text: &str) -> SocketAddr {

@@ -68,6 +68,8 @@ pub struct Connection {
     stream_window_bytes: u32,
     /// Bytes handed to the owner and not granted, over all streams.
     ungranted: u64,
+    /// The owner's words of the streams that the end of the connection took with it.
+    orphans: Vec<u64>,
     /// By how many bytes the receive windows of streams have grown, over all that are here.
     grown_bytes: u32,
     /// Bytes that wait, over all streams.
@@ -148,6 +150,7 @@ impl Connection {
             stream_window_bytes: config.initial_window_bytes.max(WINDOW_DEFAULT),
             ungranted: 0,
             grown_bytes: 0,
+            orphans: Vec::new(),
             waiting_bytes: 0,
             pool: Pool::default(),
             next_id: 1,
@@ -174,9 +177,9 @@ impl Connection {
         self.streams.get(stream).map(|stream| stream.tag)
     }
 
-    /// The owner's words of all streams that are here, in no order.
+    /// The owner's words of all streams that are here, or were when the connection ended, in no order.
     pub fn tags(&self) -> impl Iterator<Item = u64> {
-        self.streams.iter().map(|stream| stream.tag)
+        self.streams.iter().map(|stream| stream.tag).chain(self.orphans.iter().copied())
     }
 
     /// What waits to be written.

@@ -96,7 +96,9 @@ impl Connection {
         frame::put_goaway(self.output.buffer(), last, code, reason.to_string().as_bytes());
         self.phase = Phase::Closed;
         self.input = super::receive::Input::default();
+        self.orphans = self.streams.iter().map(|stream| stream.tag).collect();
         self.streams = super::Streams::new();
+        self.grown_bytes = 0;
         self.pool.clear();
         self.waiting_bytes = 0;
         self.ungranted = 0;

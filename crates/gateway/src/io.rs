@@ -18,6 +18,9 @@ pub mod mio;
 pub trait Socket: Read + Write {
     /// Whether a connection attempt is over: `None` while it goes on.
     fn connected(&mut self) -> Option<io::Result<()>>;
+
+    /// Ends our direction: the peer sees the end after what was written.
+    fn end(&mut self) -> io::Result<()>;
 }
 
 /// What has become ready.

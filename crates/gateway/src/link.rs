@@ -43,6 +43,9 @@ pub enum State {
     Open,
     /// Nothing more is read; what is in the output is written, then the link ends.
     Closing,
+    /// All is written and our direction has ended. What a client still sends is thrown away until it ends
+    /// too: closing at once would make the kernel answer with a reset, which may overtake our last words.
+    Lingering,
 }
 
 /// What a read brought.
@@ -192,6 +195,11 @@ impl<S: Socket> Link<S> {
         self.codec.output().is_empty() && self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
     }
 
+    /// Whether its calls have ended and it is on its way out.
+    pub fn is_ending(&self) -> bool {
+        matches!(self.state, State::Closing | State::Lingering)
+    }
+
     /// Whether it is on the side of the clients.
     pub fn is_downstream(&self) -> bool {
         matches!(self.side, Side::Downstream(_))
@@ -204,7 +212,7 @@ impl<S: Socket> Link<S> {
             return false;
         }
         match self.state {
-            State::Closing => false,
+            State::Closing | State::Lingering => false,
             State::Open => !self.retired && now < self.due && self.codec.capacity() > 0,
             State::Connecting | State::Handshake => self.codec.capacity() > 0,
         }

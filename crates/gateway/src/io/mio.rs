@@ -1,7 +1,7 @@
 //! The real world: epoll through `mio`.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,6 +132,10 @@ fn prepare(socket: &TcpStream, keepalive: &TcpKeepalive) -> io::Result<()> {
 // === impl TcpStream ===
 
 impl Socket for TcpStream {
+    fn end(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+
     fn connected(&mut self) -> Option<io::Result<()>> {
         match self.take_error() {
             Ok(None) => {}

@@ -83,7 +83,9 @@ impl<I: Io> Worker<I> {
             }
             match link.read(&mut buffer) {
                 Ok(Input::Bytes(n)) => {
-                    self.take_input(key, &buffer[..n]);
+                    if link.state != State::Lingering {
+                        self.take_input(key, &buffer[..n]);
+                    }
                     if n < buffer.len() && !thorough {
                         break;
                     }
@@ -143,7 +145,9 @@ impl<I: Io> Worker<I> {
                     let _ = link.flush(&[]);
                     let loss = match link.state {
                         State::Handshake => Loss::ConnectFailed,
-                        State::Connecting | State::Open | State::Closing => Loss::Closed,
+                        State::Connecting | State::Open | State::Closing | State::Lingering => {
+                            Loss::Closed
+                        }
                     };
                     self.lose_link(key, loss);
                     break;
@@ -250,7 +254,7 @@ impl<I: Io> Worker<I> {
     /// Writes a link. `source` is the buffer whose ranges stand in its output.
     fn flush_link(&mut self, key: Key, source: &[u8]) {
         let Some(link) = self.links.get_mut(key) else { return };
-        if link.state == State::Connecting || link.blocked {
+        if matches!(link.state, State::Connecting | State::Lingering) || link.blocked {
             return;
         }
         if let Err(error) = link.flush(source) {
@@ -258,7 +262,7 @@ impl<I: Io> Worker<I> {
             return self.lose_link(key, Loss::Closed);
         }
         if link.state == State::Closing && link.is_flushed() {
-            return self.drop_link(key);
+            return self.linger(key);
         }
         if std::mem::take(&mut link.starved) && !std::mem::replace(&mut link.reread, true) {
             self.reread.push_back(key);
@@ -270,7 +274,7 @@ impl<I: Io> Worker<I> {
     /// Nothing more is read; the link ends when what it has to say is written.
     pub(super) fn close_link(&mut self, key: Key) {
         let now = self.now;
-        if let Some(link) = self.links.get_mut(key) {
+        if let Some(link) = self.links.get_mut(key).filter(|link| link.state != State::Lingering) {
             link.state = State::Closing;
             link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
             if let Some(tls) = &mut link.tls {
@@ -283,10 +287,26 @@ impl<I: Io> Worker<I> {
 
     /// The link is gone: ends or replays what was on it, and drops it.
     pub(super) fn lose_link(&mut self, key: Key, loss: Loss) {
-        if self.links.get(key).is_some_and(|link| link.state != State::Closing) {
+        if self.links.get(key).is_some_and(|link| !link.is_ending()) {
             self.on_loss(key, loss);
         }
         self.drop_link(key);
+    }
+
+    /// Everything is written. A client is given the time to read it and to end its own direction.
+    fn linger(&mut self, key: Key) {
+        let now = self.now;
+        let Some(link) = self.links.get_mut(key) else { return };
+        if !link.is_downstream() || link.socket.end().is_err() {
+            return self.drop_link(key);
+        }
+        link.state = State::Lingering;
+        link.due = now + super::timers::LINGER_TIME_MAX;
+        // What has been reported before is looked for now; it is not reported again.
+        if !std::mem::replace(&mut link.reread, true) {
+            self.reread.push_back(key);
+        }
+        self.arm_link(key);
     }
 
     fn drop_link(&mut self, key: Key) {

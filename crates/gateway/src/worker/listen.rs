@@ -167,7 +167,7 @@ impl<I: Io> Worker<I> {
         let codec = h2::Connection::new(h2::Role::Server, listener.h2.clone(), self.now);
         let due = match state {
             State::Handshake => self.now + listener.h2.preface_timeout,
-            State::Connecting | State::Open | State::Closing => {
+            State::Connecting | State::Open | State::Closing | State::Lingering => {
                 self.age_limit(listener.max_connection_age)
             }
         };

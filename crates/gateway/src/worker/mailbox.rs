@@ -99,7 +99,7 @@ impl<I: Io> Worker<I> {
                 link.codec.drain(now);
                 self.mark_dirty(key);
             }
-            State::Closing => {}
+            State::Closing | State::Lingering => {}
         }
     }
 
@@ -192,7 +192,7 @@ impl<I: Io> Worker<I> {
                 State::Handshake => "handshake",
                 State::Open if link.retired || link.codec.is_draining() => "draining",
                 State::Open => "open",
-                State::Closing => "closing",
+                State::Closing | State::Lingering => "closing",
             },
             protocol: if link.tls.is_some() { "h2" } else { "h2c" },
             streams: link.codec.active_streams(),

@@ -18,6 +18,8 @@ use crate::slab::Key;
 
 /// A link that is closing has this long to write what it has.
 pub(super) const CLOSING_TIME_MAX: Duration = Duration::from_secs(5);
+/// A client has this long to end its direction after ours.
+pub(super) const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
 /// A link that has been without streams for this long gives back memory.
 const SHRINK_AFTER: Duration = Duration::from_secs(5);
 
@@ -43,7 +45,11 @@ impl<I: Io> Worker<I> {
                 let limit = self.idle_limit(link);
                 link.last_used + if link.shrunk { limit } else { limit.min(SHRINK_AFTER) }
             }
-            State::Open | State::Connecting | State::Handshake | State::Closing => Time::NEVER,
+            State::Open
+            | State::Connecting
+            | State::Handshake
+            | State::Closing
+            | State::Lingering => Time::NEVER,
         };
         link.codec.deadline().min(link.due).min(idle)
     }
@@ -73,7 +79,9 @@ impl<I: Io> Worker<I> {
                 State::Handshake if !link.is_downstream() => {
                     return self.lose_link(key, Loss::ConnectTimeout);
                 }
-                State::Handshake | State::Closing => return self.lose_link(key, Loss::Closed),
+                State::Handshake | State::Closing | State::Lingering => {
+                    return self.lose_link(key, Loss::Closed);
+                }
                 State::Open => self.on_old(key),
             }
         }

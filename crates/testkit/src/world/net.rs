@@ -332,14 +332,20 @@ impl State {
         Ok(n)
     }
 
+    /// No more is written at this end.
+    fn end(&mut self, id: usize) {
+        let peer = self.ends[id].peer;
+        let at = self.ends[peer].last_delivery.max(self.now);
+        self.ends[peer].ended.get_or_insert(at);
+    }
+
     fn close(&mut self, id: usize) {
         if std::mem::replace(&mut self.ends[id].closed, true) {
             return;
         }
         self.ends[id].token = None;
+        self.end(id);
         let peer = self.ends[id].peer;
-        let at = self.ends[peer].last_delivery.max(self.now);
-        self.ends[peer].ended.get_or_insert(at);
         // Nobody reads what is on the way here any more, so its writer is not held up by it.
         self.ends[id].inbox_bytes_max = usize::MAX;
         if std::mem::take(&mut self.ends[peer].starved_writer) {
@@ -407,6 +413,11 @@ impl Io for Net {
 // === impl SimSocket ===
 
 impl Socket for SimSocket {
+    fn end(&mut self) -> io::Result<()> {
+        self.net.state().end(self.id);
+        Ok(())
+    }
+
     fn connected(&mut self) -> Option<io::Result<()>> {
         let state = self.net.state();
         let end = &state.ends[self.id];

@@ -168,6 +168,7 @@ pub struct Times {
     pub parked: Time,
     pub located: Time,
     pub dispatched: Time,
+    pub connected: Time,
     pub request_ended: Time,
     pub reply_begun: Time,
     pub moved: Time,

@@ -86,6 +86,8 @@ pub struct Link<S> {
     pub blocked: bool,
     /// Since when it is there.
     pub opened: Time,
+    /// When the protocol began to flow; [`Time::ZERO`]: not yet.
+    pub open_at: Time,
     /// When it must be open (connecting, handshake), or stop taking calls (age).
     pub due: Time,
     /// Whether the peer's SETTINGS have come, so that its limits are known.

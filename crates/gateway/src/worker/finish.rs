@@ -188,7 +188,7 @@ impl Exchange {
             first_byte: between(times.begun, times.reply_begun),
             resolve: between(times.parked, times.located),
             queue: between(times.located, times.dispatched),
-            connect: None,
+            connect: between(times.dispatched, times.connected),
         }
     }
 }

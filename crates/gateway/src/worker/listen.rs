@@ -184,6 +184,7 @@ impl<I: Io> Worker<I> {
             starved: false,
             blocked: false,
             opened: self.now,
+            open_at: Time::ZERO,
             due,
             settled: false,
             retired: false,

@@ -18,6 +18,7 @@ impl<I: Io> Worker<I> {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
         exchange.on_reply_head(head, self.now);
+        exchange.times.connected = self.links.get(from.0).map_or(Time::ZERO, |link| link.open_at);
         if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
             exchange.reply.progress = Progress::Nothing;
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());

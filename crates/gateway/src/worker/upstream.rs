@@ -84,6 +84,7 @@ impl<I: Io> Worker<I> {
             starved: false,
             blocked: false,
             opened: self.now,
+            open_at: Time::ZERO,
             due: self.now + upstream.connect_timeout,
             settled: false,
             retired: false,
@@ -214,6 +215,7 @@ impl<I: Io> Worker<I> {
         let due = self.age_limit(age);
         if let Some(link) = self.links.get_mut(key) {
             link.due = due;
+            link.open_at = self.now;
         }
         self.arm_link(key);
     }

@@ -1,4 +1,5 @@
-//! The data plane alone, for measurements: `relay LISTEN_PORT NODE_PORT [TLS_PORT CERT KEY]`. Jobs `job-0` to `job-999` run on the node.
+//! The data plane alone, for measurements: `relay LISTEN_PORT NODE_PORT`. Jobs `job-0` to `job-999`
+//! run on the node.
 
 use std::sync::Arc;
 use std::time::Duration;

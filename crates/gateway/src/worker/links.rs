@@ -201,8 +201,7 @@ impl<I: Io> Worker<I> {
             }
             Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
             Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
-            Event::Reset { stream, tag, code, processed, reason, .. } if downstream => {
-                let _ = (code, processed, reason);
+            Event::Reset { stream, tag, .. } if downstream => {
                 self.on_client_reset((key, stream), tag);
             }
             Event::Reset { tag, code, processed, by, .. } => {

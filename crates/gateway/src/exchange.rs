@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
-use narrows_wire::h2::StreamKey;
 use narrows_wire::{Head, Time};
 
 use crate::reply::Cause;

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
+use narrows_wire::codec::{End, Event, Role};
 use narrows_wire::grpc::{MessageScanner, Timeout};
-use narrows_wire::h2::{Config, Connection, End, Event, Role};
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Indexing, Time};
 

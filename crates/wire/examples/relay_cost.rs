@@ -17,7 +17,8 @@ mod traffic;
 
 use std::sync::Arc;
 
-use narrows_wire::h2::{Config, Connection, End, Event, Role, StreamKey};
+use narrows_wire::codec::{End, Event, Role, StreamKey};
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::{Head, Indexing, Time};
 use traffic::{Client, Random};
 

@@ -10,13 +10,9 @@
 
 mod config;
 mod connection;
-mod error;
-mod event;
-mod fields;
 mod flow;
 mod frame;
 pub mod guard;
-mod output;
 mod settings;
 mod state;
 mod streams;
@@ -24,28 +20,5 @@ mod timers;
 mod waiting;
 
 pub use config::Config;
-pub use connection::{Connection, Rejected};
-pub use error::{ConnectionError, ErrorCode, OpenError, Party, Processed, Reason};
-pub use event::Event;
-pub use fields::Malformed;
-pub use output::Output;
+pub use connection::Connection;
 pub use settings::Settings;
-pub use streams::StreamKey;
-
-/// Which end of the connection we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// We connected; we open streams.
-    Client,
-    /// We accepted; the peer opens streams.
-    Server,
-}
-
-/// Whether END_STREAM goes or came with something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// More follows in this direction.
-    Open,
-    /// This direction of the stream ends (END_STREAM).
-    Stream,
-}

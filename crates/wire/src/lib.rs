@@ -6,15 +6,18 @@
 //! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
 #![warn(missing_docs)]
 
+pub mod codec;
 pub mod grpc;
 pub mod h2;
 pub mod hpack;
 pub mod syntax;
 
+mod fields;
 mod head;
 mod name;
 mod time;
 
+pub use fields::Malformed;
 pub use head::{Field, Head, Indexing};
 pub use name::Name;
 pub use time::Time;

@@ -26,7 +26,7 @@ mod s6_2_literal_field;
 mod s6_3_table_size_update;
 
 use frames::{REQUEST, block, flag, fragment};
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 use script::{Fields, STREAM, Script, Seen};
 
 /// The fields that this block adds to a request.

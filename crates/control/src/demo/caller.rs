@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 
 use narrows_gateway::clock;
-use narrows_wire::h2::{End, Role, StreamKey};
+use narrows_wire::codec::{End, Role, StreamKey};
 use narrows_wire::{Head, Indexing, Name, grpc};
 
 use super::message::{Answer, CHAT, Messages, SAY, encode};

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::Builder;
 
-use narrows_wire::h2::{End, ErrorCode, Role, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, Role, StreamKey};
 use narrows_wire::{Head, Indexing, Name};
 
 use super::message::{Answer, CHAT, Messages, SAY, field};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use narrows_gateway::clock;
 use narrows_wire::Head;
-use narrows_wire::h2::{Config, Connection, End, Event, Role, StreamKey};
+use narrows_wire::codec::{End, Event, Role, StreamKey};
+use narrows_wire::h2::{Config, Connection};
 
 /// Longest wait for the other end, where somebody waits at all.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
+use narrows_wire::codec::{End, ErrorCode, Party, Processed, StreamKey};
 use narrows_wire::grpc::Status;
-use narrows_wire::h2::{End, ErrorCode, Party, Processed, StreamKey};
 
 use super::Worker;
 use super::links::Loss;

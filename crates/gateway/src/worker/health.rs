@@ -4,8 +4,8 @@
 //! the gateway; any other name is known if a route would take calls of that service.
 //! Source: grpc/doc/health-checking.md.
 
+use narrows_wire::codec::End;
 use narrows_wire::grpc::Status;
-use narrows_wire::h2::End;
 use narrows_wire::{Head, Indexing, Name};
 
 use super::Worker;

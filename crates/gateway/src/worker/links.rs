@@ -1,6 +1,6 @@
 //! Links in the loop: reading, handling events, flushing, ending.
 
-use narrows_wire::h2::{ErrorCode, Event, StreamKey};
+use narrows_wire::codec::{ErrorCode, Event, StreamKey};
 use narrows_wire::{Head, Time};
 use tracing::debug;
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use narrows_wire::codec::Role;
 use narrows_wire::{Time, h2};
 use tracing::{debug, warn};
 
@@ -164,7 +165,7 @@ impl<I: Io> Worker<I> {
             Err(error) => return debug!(%peer, %error, "no TLS session"),
         };
         let state = if tls.is_some() { State::Handshake } else { State::Open };
-        let codec = h2::Connection::new(h2::Role::Server, listener.h2.clone(), self.now);
+        let codec = h2::Connection::new(Role::Server, listener.h2.clone(), self.now);
         let due = match state {
             State::Handshake => self.now + listener.h2.preface_timeout,
             State::Connecting | State::Open | State::Closing | State::Lingering => {

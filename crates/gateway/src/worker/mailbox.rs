@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_wire::Name;
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 use tracing::{error, info};
 
 use super::{Active, Drain, Owner, Worker};

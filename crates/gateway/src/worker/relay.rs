@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use narrows_wire::Name;
-use narrows_wire::h2::{End, StreamKey};
+use narrows_wire::codec::{End, StreamKey};
 
 use super::Worker;
 use crate::exchange::{Body, Leg, Progress, Stage};

@@ -1,7 +1,7 @@
 //! A reply's way back: its head, then (see `relay.rs`) its body and trailers.
 
+use narrows_wire::codec::{End, ErrorCode, StreamKey};
 use narrows_wire::grpc;
-use narrows_wire::h2::{End, ErrorCode, StreamKey};
 use narrows_wire::{Head, Name, Time};
 
 use super::Worker;

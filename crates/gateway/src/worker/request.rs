@@ -1,7 +1,7 @@
 //! A request's way in: head, deadline, route, then its target.
 
+use narrows_wire::codec::{End, StreamKey};
 use narrows_wire::grpc::{self, Timeout};
-use narrows_wire::h2::{End, StreamKey};
 use narrows_wire::{Head, Name};
 
 use super::Worker;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use narrows_wire::Time;
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 use super::links::Loss;
 use super::{Owner, Worker};

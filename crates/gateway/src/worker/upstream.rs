@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use narrows_wire::codec::{End, OpenError, Role};
 use narrows_wire::grpc::Timeout;
-use narrows_wire::h2::{self, End, OpenError};
+use narrows_wire::h2;
 use narrows_wire::{Indexing, Name, Time};
 use tracing::debug;
 
@@ -74,7 +75,7 @@ impl<I: Io> Worker<I> {
         let link = self.links.insert(Box::new(Link {
             socket,
             tls: tls.map(Box::new),
-            codec: h2::Connection::new(h2::Role::Client, upstream.h2.clone(), self.now),
+            codec: h2::Connection::new(Role::Client, upstream.h2.clone(), self.now),
             side: Side::Upstream(node_key),
             seat: None,
             peer: address,

@@ -3,7 +3,7 @@
 //! Bodies are one gRPC message whose bytes follow from the call, the direction, and the place, so that a
 //! byte that is lost, doubled, or from another stream shows at once.
 
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 use super::Plan;
 use super::rng::mix;

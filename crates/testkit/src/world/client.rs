@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use narrows_wire::h2::{Config, Connection, End, ErrorCode, Event, Role, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, Event, Role, StreamKey};
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::{Head, Indexing, Name, Time};
 
 use super::call::{Call, Fate, MODES, Mode, Way, body_bytes, body_part, first_wrong};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use narrows_wire::h2::{Config, Connection, End, ErrorCode, Event, Role, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, Event, Role, StreamKey};
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::{Head, Indexing, Name, Time};
 
 use super::call::{MODES, Mode, Way, body_bytes, body_part, first_wrong};

@@ -26,11 +26,11 @@ use super::state::{Cause, Fault, State};
 use super::streams::Streams;
 use super::timers::{Timer, Timers};
 use super::waiting::Pool;
-use super::{
-    Config, ConnectionError, ErrorCode, Event, Output, Party, Processed, Reason, Role, Settings,
-    StreamKey,
-};
+use super::{Config, Settings};
 use crate::Time;
+use crate::codec::{
+    ConnectionError, ErrorCode, Event, Output, Party, Processed, Reason, Rejected, Role, StreamKey,
+};
 use crate::hpack::{Decoder, Encoder};
 
 /// Bytes of the dynamic table that the peer encodes with; the protocol's default, never changed.
@@ -84,15 +84,6 @@ pub struct Connection {
     ping_sent: bool,
     settings_acked: bool,
     watch: lifecycle::OutputWatch,
-}
-
-/// Requests that never became an event (server role): malformed, too large, or too many at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rejected {
-    /// How many, since the connection began.
-    pub requests: u64,
-    /// Why the last of them was.
-    pub last: Option<Reason>,
 }
 
 /// How far the connection is.
@@ -341,21 +332,12 @@ impl Connection {
     }
 }
 
-// === impl Rejected ===
-
-impl Rejected {
-    fn add(&mut self, reason: Reason) {
-        self.requests += 1;
-        self.last = Some(reason);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Head;
+    use crate::codec::{End, OpenError};
     use crate::h2::streams::STREAM_ID_MAX;
-    use crate::h2::{End, OpenError};
 
     /// RFC 9113 §5.1.1: the last id is 2^31-1.
     #[test]

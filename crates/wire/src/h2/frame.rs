@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of streams or states. RFC 9113 §4.1 draws the header, §6 the types.
 
-use super::ErrorCode;
+use crate::codec::ErrorCode;
 
 /// Bytes of a frame header.
 pub(super) const HEADER_BYTES: usize = 9;

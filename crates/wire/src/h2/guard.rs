@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-use super::error::{ConnectionError, Reason};
 use crate::Time;
+use crate::codec::{ConnectionError, Reason};
 
 /// What a connection may cost. A bucket holds `burst` tokens and refills at `per_second`.
 #[derive(Debug, Clone)]

@@ -3,9 +3,10 @@
 //! [`Settings`] is what the peer announced, at first the protocol's defaults. Reading a payload checks
 //! every value; what a change means for open streams is the business of `connection/control.rs`.
 
-use super::error::{ConnectionError, Reason};
+use super::Config;
 use super::frame::{self, FrameHeader, HEADER_BYTES, kind};
-use super::{Config, Role};
+use crate::codec::Role;
+use crate::codec::{ConnectionError, Reason};
 
 /// Payload bytes that no peer's SETTINGS_MAX_FRAME_SIZE may go below.
 pub(super) const FRAME_BYTES_MIN: u32 = 16_384;
@@ -135,7 +136,7 @@ pub(super) fn put(out: &mut Vec<u8>, role: Role, config: &Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::h2::ErrorCode;
+    use crate::codec::ErrorCode;
 
     fn read(role: Role, entries: &[(u16, u32)]) -> Result<Settings, ConnectionError> {
         let mut payload = Vec::new();

@@ -11,8 +11,8 @@
 //! `Active` with a direction `Ended` is what the RFC calls half-closed; `reserved` does not exist, as push
 //! is disabled. The table is a pure function: it knows neither windows nor content.
 
-use super::error::{ConnectionError, ErrorCode, Reason};
-use super::{End, Party};
+use crate::codec::{ConnectionError, ErrorCode, Reason};
+use crate::codec::{End, Party};
 
 /// Where a stream stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,13 +14,7 @@ use super::flow::{Credit, Window};
 use super::state::{Cause, State};
 use super::waiting::Waiting;
 use crate::Time;
-
-/// Names a stream to its owner. A key of a stream that is gone reaches nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StreamKey {
-    slot: u32,
-    generation: u32,
-}
+use crate::codec::StreamKey;
 
 /// A stream.
 #[derive(Debug)]
@@ -119,15 +113,6 @@ const RESET_REMEMBERED: usize = 1024;
 /// The id of no stream that is looked up here.
 const VACANT: u32 = 0;
 
-// === impl StreamKey ===
-
-impl StreamKey {
-    /// The slot of the stream: small, and used again after it. For tables beside the connection.
-    pub const fn slot(self) -> u32 {
-        self.slot
-    }
-}
-
 // === impl Stream ===
 
 impl Stream {
@@ -189,14 +174,14 @@ impl Streams {
 
     #[inline]
     pub(super) fn get(&self, key: StreamKey) -> Option<&Stream> {
-        let slot = self.slots.get(key.slot as usize)?;
-        (slot.generation == key.generation).then_some(&slot.stream)
+        let slot = self.slots.get(key.slot() as usize)?;
+        (slot.generation == key.generation()).then_some(&slot.stream)
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream> {
-        let slot = self.slots.get_mut(key.slot as usize)?;
-        (slot.generation == key.generation).then_some(&mut slot.stream)
+        let slot = self.slots.get_mut(key.slot() as usize)?;
+        (slot.generation == key.generation()).then_some(&mut slot.stream)
     }
 
     /// The stream with this id, which is not 0.
@@ -208,7 +193,7 @@ impl Streams {
             self.recent = self.ids.get(id)?;
         }
         let slot = self.slots.get_mut(self.recent as usize)?;
-        Some((StreamKey { slot: self.recent, generation: slot.generation }, &mut slot.stream))
+        Some((StreamKey::new(self.recent, slot.generation), &mut slot.stream))
     }
 
     pub(super) fn insert(&mut self, stream: Stream) -> StreamKey {
@@ -225,21 +210,21 @@ impl Streams {
         };
         self.ids.insert(id, slot);
         self.recent = slot;
-        StreamKey { slot, generation: self.slots[slot as usize].generation }
+        StreamKey::new(slot, self.slots[slot as usize].generation)
     }
 
     /// Forgets a closed stream but for the way it ended. Returns the bytes that the owner had not granted.
     pub(super) fn remove(&mut self, key: StreamKey) -> Option<Removed> {
         self.unready(key);
-        let slot = self.slots.get_mut(key.slot as usize)?;
-        if slot.generation != key.generation {
+        let slot = self.slots.get_mut(key.slot() as usize)?;
+        if slot.generation != key.generation() {
             return None;
         }
         slot.generation = slot.generation.wrapping_add(1);
         let id = std::mem::replace(&mut slot.stream.id, VACANT);
         let state = slot.stream.state;
         let removed = Removed { ungranted: slot.stream.ungranted, grown: slot.stream.grown };
-        self.free.push(key.slot);
+        self.free.push(key.slot());
         self.ids.remove(id);
         self.remember(id, state);
         Some(removed)
@@ -281,7 +266,7 @@ impl Streams {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (StreamKey, &mut Stream)> {
         self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.stream.id != VACANT).map(
             |(at, slot)| {
-                let key = StreamKey { slot: at as u32, generation: slot.generation };
+                let key = StreamKey::new(at as u32, slot.generation);
                 (key, &mut slot.stream)
             },
         )
@@ -297,18 +282,18 @@ impl Streams {
         let Some(stream) = self.get_mut(key).filter(|stream| !stream.flags.ready) else { return };
         stream.flags.ready = true;
         let Some(ends) = self.ready else {
-            self.ready = Some(Links { before: key.slot, after: key.slot });
+            self.ready = Some(Links { before: key.slot(), after: key.slot() });
             return;
         };
-        self.slots[key.slot as usize].stream.ready.before = ends.after;
-        self.slots[ends.after as usize].stream.ready.after = key.slot;
-        self.ready = Some(Links { before: ends.before, after: key.slot });
+        self.slots[key.slot() as usize].stream.ready.before = ends.after;
+        self.slots[ends.after as usize].stream.ready.after = key.slot();
+        self.ready = Some(Links { before: ends.before, after: key.slot() });
     }
 
     /// Takes the first of the queue of those that can send.
     pub(super) fn next_ready(&mut self) -> Option<StreamKey> {
         let slot = self.ready?.before;
-        let key = StreamKey { slot, generation: self.slots[slot as usize].generation };
+        let key = StreamKey::new(slot, self.slots[slot as usize].generation);
         self.unready(key);
         Some(key)
     }
@@ -319,7 +304,7 @@ impl Streams {
         stream.flags.ready = false;
         let links = stream.ready;
         let Some(ends) = self.ready else { return };
-        let (is_first, is_last) = (ends.before == key.slot, ends.after == key.slot);
+        let (is_first, is_last) = (ends.before == key.slot(), ends.after == key.slot());
         if !is_first {
             self.slots[links.before as usize].stream.ready.after = links.after;
         }
@@ -369,7 +354,7 @@ mod tests {
         let first = streams.insert(stream(1));
         assert_eq!(streams.remove(first), Some(Removed { ungranted: 0, grown: 0 }));
         let second = streams.insert(stream(3));
-        assert_eq!(first.slot, second.slot);
+        assert_eq!(first.slot(), second.slot());
         assert!(streams.get(first).is_none() && streams.remove(first).is_none());
         assert_eq!(streams.get(second).map(|stream| stream.id), Some(3));
         streams.remove(second);

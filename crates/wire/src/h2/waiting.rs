@@ -3,7 +3,7 @@
 //! A stream holds none of this while everything goes out at once. The holders are pooled in the connection,
 //! so that a stream that waits now and then allocates nothing.
 
-use super::ErrorCode;
+use crate::codec::ErrorCode;
 use crate::{Head, Name, Time};
 
 /// Holders kept for the next stream that waits.

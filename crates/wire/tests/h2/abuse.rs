@@ -1,7 +1,8 @@
 //! Attacks (RFC 9113 §10.5), each up to its limit and one past it.
 
 use narrows_wire::Indexing;
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Reason};
+use narrows_wire::codec::{End, ErrorCode, Party, Reason};
+use narrows_wire::h2::Config;
 use narrows_wire::hpack::SectionLimits;
 
 use crate::support::{

@@ -1,7 +1,8 @@
 //! Calls between a client and a server connection.
 
 use narrows_wire::Time;
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Processed, Reason, Role};
+use narrows_wire::codec::{End, ErrorCode, Party, Processed, Reason, Role};
+use narrows_wire::h2::Config;
 
 use crate::support::{Endpoint, Pair, Seen, closed, head, reply, request, trailers};
 

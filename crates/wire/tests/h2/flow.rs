@@ -3,7 +3,8 @@
 use std::io::IoSlice;
 use std::time::Duration;
 
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Reason};
+use narrows_wire::codec::{End, ErrorCode, Party, Reason};
+use narrows_wire::h2::Config;
 
 use crate::support::{END_STREAM, Pair, Raw, Seen, closed, frame, kind, number, reply, request};
 

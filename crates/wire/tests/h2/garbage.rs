@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use narrows_wire::h2::{Config, End, ErrorCode, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, StreamKey};
+use narrows_wire::h2::Config;
 
 use crate::support::{Raw, Seen, frame, kind, number, reply, request, trailers};
 

@@ -1,6 +1,7 @@
 //! The end of a connection, on either side, and of streams that end early.
 
-use narrows_wire::h2::{Config, End, ErrorCode, OpenError, Party, Processed, Reason};
+use narrows_wire::codec::{End, ErrorCode, OpenError, Party, Processed, Reason};
+use narrows_wire::h2::Config;
 
 use crate::support::{
     END_STREAM, Raw, Seen, closed, frame, kind, number, reply, request, trailers,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use narrows_wire::h2::{Config, End};
+use narrows_wire::codec::End;
+use narrows_wire::h2::Config;
 
 use crate::support::{END_STREAM, Pair, Raw, Seen, closed, frame, kind, number, reply, request};
 
@@ -137,7 +138,7 @@ fn a_download_credited_in_small_pieces_passes() {
 fn what_was_on_the_way_to_a_reset_stream_is_dropped_and_credited() {
     let mut raw = Raw::client(Config::default());
     let key = raw.request(1, End::Open);
-    raw.ours.connection.reset(key, narrows_wire::h2::ErrorCode::CANCEL);
+    raw.ours.connection.reset(key, narrows_wire::codec::ErrorCode::CANCEL);
     raw.frames();
     for _ in 0..200 {
         let read: Vec<u8> = (0..100).flat_map(|_| frame(kind::DATA, 0, 1, &[7; 64])).collect();

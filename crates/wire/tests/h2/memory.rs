@@ -1,6 +1,7 @@
 //! What a connection holds.
 
-use narrows_wire::h2::{Config, Connection, End, Event, Role};
+use narrows_wire::codec::{End, Event, Role};
+use narrows_wire::h2::{Config, Connection};
 
 use crate::support::{Pair, Raw, Seen, closed, reply, request, trailers};
 

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::io::IoSlice;
 
-use narrows_wire::h2::{Config, End, ErrorCode, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, StreamKey};
+use narrows_wire::h2::Config;
 
 use crate::support::{Endpoint, Pair, Seen, reply, request, trailers};
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_wire::h2::{
-    Config, Connection, ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Role,
-    StreamKey,
+use narrows_wire::codec::{
+    ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Role, StreamKey,
 };
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::hpack::Encoder;
 use narrows_wire::{Head, Indexing, Time};
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use narrows_wire::Time;
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Reason, Role};
+use narrows_wire::codec::{End, ErrorCode, Party, Reason, Role};
+use narrows_wire::h2::Config;
 
 use crate::support::{Endpoint, Pair, Raw, Seen, closed, frame, kind, number, reply, request};
 

@@ -1,6 +1,6 @@
 //! RFC 7541 §4.2: a change of the table's size is announced at the beginning of a block.
 
-use narrows_wire::h2::End;
+use narrows_wire::codec::End;
 
 use crate::expect_compression_error;
 use crate::frames::*;

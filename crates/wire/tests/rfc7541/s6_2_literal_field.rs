@@ -34,7 +34,7 @@ fn spelled((first, prefix): (u8, u32), enters: bool) {
         } else {
             let again = fragment(3, flag::END_BOTH, &[&block(REQUEST)[..], &[0x80 | 62]].concat());
             script.send(again);
-            script.expect_connection_error(narrows_wire::h2::ErrorCode::COMPRESSION_ERROR);
+            script.expect_connection_error(narrows_wire::codec::ErrorCode::COMPRESSION_ERROR);
         }
     }
 }

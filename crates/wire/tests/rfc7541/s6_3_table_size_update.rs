@@ -1,6 +1,6 @@
 //! RFC 7541 §6.3: the peer sets the size of the table that we decode with.
 
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 use crate::frames::*;
 use crate::script::{Script, owned};

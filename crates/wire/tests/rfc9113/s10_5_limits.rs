@@ -1,7 +1,8 @@
 //! RFC 9113 §10.5: what a peer may make us hold. Attacks by their names are in `h2/abuse.rs`; here are the
 //! limits that they run into, and the leaks that others have shipped.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Role};
+use narrows_wire::codec::{End, ErrorCode, Party, Role};
+use narrows_wire::h2::Config;
 use narrows_wire::hpack::SectionLimits;
 
 use crate::frames::*;

@@ -1,6 +1,7 @@
 //! RFC 9113 §3: the first bytes of either end.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{Script, Seen};

@@ -1,6 +1,7 @@
 //! RFC 9113 §4.1: types, flags and the reserved bit that nobody has defined.
 
-use narrows_wire::h2::{Config, End, Role};
+use narrows_wire::codec::{End, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};
@@ -61,7 +62,7 @@ fn the_reserved_bit_of_a_payload_is_ignored() {
         script.send(window_update(0, 1 | 1 << 31)).expect_ignored();
     }
     let mut script = Script::with(Role::Client, &Config::default());
-    script.send(goaway(5 | 1 << 31, narrows_wire::h2::ErrorCode::NO_ERROR, b""));
+    script.send(goaway(5 | 1 << 31, narrows_wire::codec::ErrorCode::NO_ERROR, b""));
     let events = script.events();
     assert!(matches!(events[..], [Seen::GoAway { last_stream: 5, .. }, ..]), "{events:?}");
 }

@@ -1,6 +1,7 @@
 //! RFC 9113 §4.2: how long a frame may be, and must be.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head};

@@ -1,6 +1,7 @@
 //! RFC 9113 §4.3: header blocks on their way. What is inside them is the matter of `rfc7541`.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
+use narrows_wire::h2::Config;
 use narrows_wire::{Head, Indexing};
 
 use crate::frames::*;

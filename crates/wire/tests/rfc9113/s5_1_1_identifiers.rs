@@ -1,6 +1,6 @@
 //! RFC 9113 §5.1.1: the numbers of streams.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::Script;

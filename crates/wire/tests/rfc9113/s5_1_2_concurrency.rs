@@ -1,6 +1,7 @@
 //! RFC 9113 §5.1.2: how many streams may be open at once.
 
-use narrows_wire::h2::{Config, End, ErrorCode, OpenError, Role};
+use narrows_wire::codec::{End, ErrorCode, OpenError, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{Script, Seen, head};

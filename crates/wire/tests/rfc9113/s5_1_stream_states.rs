@@ -1,7 +1,8 @@
 //! RFC 9113 §5.1: what each state of a stream takes. The whole table is a unit test of `state.rs`; here it
 //! is what the peer sees.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Party, Processed};
+use narrows_wire::codec::{End, ErrorCode, Party, Processed};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

@@ -1,6 +1,6 @@
 //! RFC 9113 §5.3: priorities are obsolete. What is left of RFC 7540 §5.3.1 is checked, and has no effect.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

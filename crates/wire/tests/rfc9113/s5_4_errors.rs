@@ -1,6 +1,6 @@
 //! RFC 9113 §5.4: the two kinds of errors.
 
-use narrows_wire::h2::{End, ErrorCode, Party};
+use narrows_wire::codec::{End, ErrorCode, Party};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

@@ -1,6 +1,6 @@
 //! RFC 9113 §5.5: what others have agreed on and we have not.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

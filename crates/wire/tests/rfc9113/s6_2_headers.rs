@@ -1,6 +1,6 @@
 //! RFC 9113 §6.2: HEADERS.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, owned};

@@ -1,6 +1,6 @@
 //! RFC 9113 §6.3: PRIORITY, which is obsolete; see `s5_3_priority`.
 
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script};

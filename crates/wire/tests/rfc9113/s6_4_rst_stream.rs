@@ -1,6 +1,6 @@
 //! RFC 9113 §6.4: RST_STREAM.
 
-use narrows_wire::h2::{End, ErrorCode, Party, Processed};
+use narrows_wire::codec::{End, ErrorCode, Party, Processed};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head};

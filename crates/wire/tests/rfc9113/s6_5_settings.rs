@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head};

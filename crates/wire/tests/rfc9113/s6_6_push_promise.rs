@@ -1,6 +1,7 @@
 //! RFC 9113 §6.6 and §8.4: nobody pushes to us.
 
-use narrows_wire::h2::{Config, ErrorCode, Role};
+use narrows_wire::codec::{ErrorCode, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script};

@@ -1,6 +1,6 @@
 //! RFC 9113 §6.7: PING.
 
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use narrows_wire::Time;
-use narrows_wire::h2::{End, ErrorCode, OpenError, Party, Processed};
+use narrows_wire::codec::{End, ErrorCode, OpenError, Party, Processed};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head};

@@ -1,6 +1,7 @@
 //! RFC 9113 §5.2 and §6.9: flow control.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, Role, StreamKey};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head};

@@ -1,6 +1,6 @@
 //! RFC 9113 §7: codes that nobody knows have no effect of their own.
 
-use narrows_wire::h2::{ErrorCode, Party, Processed};
+use narrows_wire::codec::{ErrorCode, Party, Processed};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

@@ -1,6 +1,6 @@
 //! RFC 9113 §8.1: what a message is made of, and in which order.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head, owned};
@@ -147,7 +147,7 @@ fn an_early_reply_is_followed_by_a_reset() {
 fn a_content_length_that_differs_from_the_data_is_a_stream_error() {
     for pieces in [&[&b"test"[..]][..], &[b"te", b"st"], &[b""], &[b"te", b"st", b"test", b"t"]] {
         for mut script in Script::both() {
-            let is_client = script.role == narrows_wire::h2::Role::Client;
+            let is_client = script.role == narrows_wire::codec::Role::Client;
             if is_client {
                 script.open(End::Stream);
             }

@@ -1,6 +1,6 @@
 //! RFC 9113 §8.2: fields that a message may not have, and what they become.
 
-use narrows_wire::h2::{End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

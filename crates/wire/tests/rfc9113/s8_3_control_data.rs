@@ -1,6 +1,6 @@
 //! RFC 9113 §8.3: pseudo fields. Single values are unit tests of `fields.rs`; here is what the peer sees.
 
-use narrows_wire::h2::{End, ErrorCode};
+use narrows_wire::codec::{End, ErrorCode};
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen};

@@ -1,6 +1,7 @@
 //! RFC 9113 §8.5, §8.6 and RFC 8441: tunnels.
 
-use narrows_wire::h2::{Config, End, ErrorCode, Role};
+use narrows_wire::codec::{End, ErrorCode, Role};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{Script, Seen};

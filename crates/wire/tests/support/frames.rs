@@ -2,7 +2,7 @@
 //!
 //! Heads are written as literals that are not indexed, so that a test can see every byte of what it sends.
 
-use narrows_wire::h2::ErrorCode;
+use narrows_wire::codec::ErrorCode;
 
 /// Types of frames (RFC 9113 §6).
 pub(crate) mod kind {

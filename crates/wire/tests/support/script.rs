@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_wire::h2::{
-    Config, Connection, End, ErrorCode, Event, Party, Processed, Reason, Role, StreamKey,
-};
+use narrows_wire::codec::{End, ErrorCode, Event, Party, Processed, Reason, Role, StreamKey};
+use narrows_wire::h2::{Config, Connection};
 use narrows_wire::{Head, Indexing, Time};
 
 use crate::frames::{

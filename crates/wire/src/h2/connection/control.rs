@@ -5,11 +5,11 @@
 use super::lifecycle::{DRAIN_PING, OWNER_PING};
 use super::receive::Progress;
 use super::{Connection, ENCODER_TABLE_BYTES_MAX, Going, Phase};
-use crate::h2::error::{ConnectionError, ErrorCode, Party, Processed, Reason};
+use crate::codec::{ConnectionError, ErrorCode, Party, Processed, Reason};
+use crate::codec::{Event, Role};
 use crate::h2::frame::{self, FrameHeader, flag};
 use crate::h2::state::{Fault, State, Step};
 use crate::h2::timers::Timer;
-use crate::h2::{Event, Role};
 
 type Handled = Result<Progress<'static>, ConnectionError>;
 

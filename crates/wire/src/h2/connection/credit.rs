@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::Connection;
-use crate::h2::StreamKey;
+use crate::codec::StreamKey;
 use crate::h2::frame;
 use crate::h2::streams::Stream;
 

@@ -5,11 +5,11 @@
 
 use super::receive::{PassingData, Progress};
 use super::{Connection, ConnectionError, ErrorCode, Reason};
+use crate::codec::{End, Event};
 use crate::h2::frame::{FrameHeader, flag};
 use crate::h2::guard::SMALL_DATA_BYTES;
 use crate::h2::state::{Fault, Step};
 use crate::h2::streams::{NO_LENGTH, Stream};
-use crate::h2::{End, Event};
 
 // === impl Connection ===
 
@@ -131,7 +131,7 @@ impl Connection {
     }
 
     /// A frame that ends its stream came, and its data is dropped.
-    fn end_discarded(&mut self, key: crate::h2::StreamKey) {
+    fn end_discarded(&mut self, key: crate::codec::StreamKey) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         if let Ok(next) = stream.state.receive(Step::Data(End::Stream)) {
             stream.state = next;

@@ -6,15 +6,14 @@
 use super::receive::{Block, Progress, unpadded};
 use super::{Connection, Going};
 use crate::Head;
-use crate::h2::error::{ConnectionError, ErrorCode, Reason};
-use crate::h2::fields::{self, Malformed};
+use crate::codec::{ConnectionError, End, ErrorCode, Event, Reason, Role, StreamKey};
+use crate::fields::{self, Malformed};
 use crate::h2::flow::{Credit, Window};
 use crate::h2::frame::{self, FrameHeader, flag};
 use crate::h2::guard::Guard;
 use crate::h2::state::{Cause, Fault, State, Step};
 use crate::h2::streams::{NO_LENGTH, Stream};
 use crate::h2::timers::Timer;
-use crate::h2::{End, Event, Role, StreamKey};
 use crate::hpack::Section;
 
 /// A section that cannot be used: the code and the reason to reset its stream with.

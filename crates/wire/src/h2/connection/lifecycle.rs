@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Connection, Going, Phase};
 use crate::Time;
-use crate::h2::error::{ConnectionError, ErrorCode, Party, Processed, Reason};
+use crate::codec::{ConnectionError, ErrorCode, Party, Processed, Reason};
+use crate::codec::{Event, Role, StreamKey};
 use crate::h2::frame;
 use crate::h2::streams::STREAM_ID_MAX;
 use crate::h2::timers::Timer;
-use crate::h2::{Event, Role, StreamKey};
 
 /// Payload of the owner's PING.
 pub(super) const OWNER_PING: &[u8; 8] = b"narrows?";

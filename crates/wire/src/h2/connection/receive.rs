@@ -4,10 +4,10 @@
 //! its memory is given back soon after. DATA is not collected: its payload is passed on as it arrives.
 
 use super::{Connection, Phase};
-use crate::h2::error::{ConnectionError, Reason};
+use crate::codec::{ConnectionError, Reason};
+use crate::codec::{ErrorCode, Event, StreamKey};
 use crate::h2::frame::{self, FrameHeader, HEADER_BYTES, PREFACE, flag, kind};
 use crate::h2::timers::Timer;
-use crate::h2::{ErrorCode, Event, StreamKey};
 use crate::{Head, Time};
 
 /// Buffers for incomplete frames and blocks are kept while they are no larger than this.

@@ -7,11 +7,11 @@
 use std::ops::Range;
 
 use super::{Connection, Going, Phase, SENT_FRAME_BYTES_MAX};
+use crate::codec::{End, ErrorCode, OpenError, Role, StreamKey};
 use crate::h2::frame::{self, FrameHeader, HEADER_BYTES, flag, kind};
 use crate::h2::state::{State, Step};
 use crate::h2::streams::STREAM_ID_MAX;
 use crate::h2::waiting::Tail;
-use crate::h2::{End, ErrorCode, OpenError, Role, StreamKey};
 use crate::{Head, Name, Time};
 
 /// Payloads below this are copied: a slice more in the write costs as much.
@@ -92,7 +92,7 @@ impl Connection {
     }
 
     /// Sends bytes of the body. Takes all of them; the result says how many went to the output now, the
-    /// others wait for window or room, and [`Event::Sent`](crate::h2::Event::Sent) reports them.
+    /// others wait for window or room, and [`Event::Sent`](crate::codec::Event::Sent) reports them.
     #[inline]
     pub fn send_data(&mut self, stream: StreamKey, data: &[u8], end: End) -> usize {
         let Some(found) = self.streams.get_mut(stream) else { return data.len() };
@@ -114,8 +114,8 @@ impl Connection {
     }
 
     /// As [`Connection::send_data`], for `data` that lies at `range` of the buffer that the caller will
-    /// write from: [`Output::slices`](crate::h2::Output::slices) finds it there if it is large, and
-    /// [`Output::settle`](crate::h2::Output::settle) must be called before that buffer is used again.
+    /// write from: [`Output::slices`](crate::codec::Output::slices) finds it there if it is large, and
+    /// [`Output::settle`](crate::codec::Output::settle) must be called before that buffer is used again.
     pub fn send_data_borrowed(
         &mut self,
         stream: StreamKey,

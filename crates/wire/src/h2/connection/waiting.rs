@@ -4,9 +4,9 @@
 //! own window is used up is not in the queue of those that can send, so a turn costs what it sends.
 
 use super::Connection;
+use crate::codec::{End, Event, StreamKey};
 use crate::h2::state::Step;
 use crate::h2::waiting::{Tail, Waiting};
-use crate::h2::{End, Event, StreamKey};
 
 // === impl Connection ===
 

@@ -37,10 +37,10 @@ struct Borrowed {
 
 /// The last frame in `owned`, if it is DATA and nothing was appended since (`end` tells).
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Tail {
-    pub(super) stream: u32,
-    pub(super) header_at: usize,
-    pub(super) end: usize,
+pub(crate) struct Tail {
+    pub(crate) stream: u32,
+    pub(crate) header_at: usize,
+    pub(crate) end: usize,
 }
 
 // === impl Output ===
@@ -152,31 +152,31 @@ impl Output {
     }
 
     /// All bytes ever written.
-    pub(super) fn written(&self) -> u64 {
+    pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
     /// The buffer to append to.
     #[inline]
-    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.owned
     }
 
     /// Appends a range of the caller's buffer.
-    pub(super) fn borrow(&mut self, range: Range<usize>) {
+    pub(crate) fn borrow(&mut self, range: Range<usize>) {
         self.borrowed_bytes += range.len();
         self.borrowed.push_back(Borrowed { before: self.owned.len(), range });
     }
 
     /// Notes that the buffer ends with a DATA frame of `stream` whose header stands at `header_at`.
     #[inline]
-    pub(super) fn note_data(&mut self, stream: u32, header_at: usize) {
+    pub(crate) fn note_data(&mut self, stream: u32, header_at: usize) {
         self.tail = Tail { stream, header_at, end: self.owned.len() };
     }
 
     /// The header's place of the DATA frame of `stream` at the very end, if no byte of it is written yet.
     #[inline]
-    pub(super) fn growing_data(&self, stream: u32) -> Option<usize> {
+    pub(crate) fn growing_data(&self, stream: u32) -> Option<usize> {
         let tail = &self.tail;
         let is_last = tail.stream == stream && tail.end == self.owned.len();
         let is_whole = tail.header_at >= self.start

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::fields::Malformed;
+use crate::fields::Malformed;
 use crate::hpack::DecodeError;
 use crate::syntax::FieldFault;
 
@@ -287,23 +287,23 @@ impl fmt::Debug for ErrorCode {
 // === impl ConnectionError ===
 
 impl ConnectionError {
-    pub(super) const fn new(code: ErrorCode, reason: Reason) -> Self {
+    pub(crate) const fn new(code: ErrorCode, reason: Reason) -> Self {
         Self { code, reason }
     }
 
-    pub(super) const fn protocol(reason: Reason) -> Self {
+    pub(crate) const fn protocol(reason: Reason) -> Self {
         Self::new(ErrorCode::PROTOCOL_ERROR, reason)
     }
 
-    pub(super) const fn flow(reason: Reason) -> Self {
+    pub(crate) const fn flow(reason: Reason) -> Self {
         Self::new(ErrorCode::FLOW_CONTROL_ERROR, reason)
     }
 
-    pub(super) const fn size(reason: Reason) -> Self {
+    pub(crate) const fn size(reason: Reason) -> Self {
         Self::new(ErrorCode::FRAME_SIZE_ERROR, reason)
     }
 
-    pub(super) const fn calm(reason: Reason) -> Self {
+    pub(crate) const fn calm(reason: Reason) -> Self {
         Self::new(ErrorCode::ENHANCE_YOUR_CALM, reason)
     }
 }

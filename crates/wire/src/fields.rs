@@ -61,15 +61,15 @@ pub enum Malformed {
 
 /// What the engine has to know of a valid request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Request {
-    pub(super) content_length: Option<u64>,
+pub(crate) struct Request {
+    pub(crate) content_length: Option<u64>,
 }
 
 /// What the engine has to know of a valid reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) content_length: Option<u64>,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_length: Option<u64>,
 }
 
 /// What one pass has gathered.
@@ -127,7 +127,7 @@ const fn bit(name: Name) -> u8 {
 }
 
 /// Checks the head of a request. `connect_protocol`: extended CONNECT was announced.
-pub(super) fn check_request(head: &Head, connect_protocol: bool) -> Result<Request, Malformed> {
+pub(crate) fn check_request(head: &Head, connect_protocol: bool) -> Result<Request, Malformed> {
     let seen = Seen::of(head)?;
     let method = head.get(Name::Method).ok_or(Malformed::PseudoMissing)?;
     if !is_token(method) {
@@ -153,7 +153,7 @@ pub(super) fn check_request(head: &Head, connect_protocol: bool) -> Result<Reque
 }
 
 /// Checks the head of a reply (RFC 9113 §8.3.2).
-pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
+pub(crate) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
     let seen = Seen::of(head)?;
     // RFC 9113 §8.2.2: te is excepted in requests alone.
     if seen.te {
@@ -178,7 +178,7 @@ pub(super) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
 }
 
 /// Checks trailers.
-pub(super) fn check_trailers(head: &Head) -> Result<(), Malformed> {
+pub(crate) fn check_trailers(head: &Head) -> Result<(), Malformed> {
     let seen = Seen::of(head)?;
     // RFC 9113 §8.1: no pseudo fields in trailers.
     if seen.has(PSEUDO) {

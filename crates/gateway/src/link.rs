@@ -18,7 +18,7 @@ use crate::worker::Seat;
 
 mod tls;
 
-pub use tls::{Handshake, Tls};
+pub use tls::{Alpn, Handshake, Tls};
 
 /// Pieces of a vectored write.
 const SLICES: usize = 64;

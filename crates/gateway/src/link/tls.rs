@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, Connection, ServerConnection};
 
 /// Encrypted bytes that may wait for the socket.
@@ -17,8 +18,21 @@ pub struct Handshake {
     pub version: &'static str,
     /// The server name that the client asked for; empty if none.
     pub sni: Box<str>,
-    /// Whether `h2` was agreed on.
-    pub is_h2: bool,
+    /// What is to be spoken.
+    pub alpn: Alpn,
+    /// What a client proved to own, its own certificate without the chain; `None`: nothing was asked of it.
+    pub client_certificate: Option<CertificateDer<'static>>,
+}
+
+/// The protocol that both ends agreed on (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpn {
+    /// `h2`.
+    H2,
+    /// `http/1.1`.
+    Http1,
+    /// The peer does not know ALPN; its first bytes tell what it speaks.
+    None,
 }
 
 /// The TLS of one link.
@@ -118,12 +132,19 @@ impl Tls {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
             _ => "TLSv1.3",
         };
-        let sni = match &self.session {
-            Connection::Server(server) => server.server_name().unwrap_or_default().into(),
-            Connection::Client(_) => Box::default(),
+        let alpn = match self.session.alpn_protocol() {
+            None => Alpn::None,
+            Some(b"h2") => Alpn::H2,
+            // Nothing else is ever offered.
+            Some(_) => Alpn::Http1,
         };
-        // A peer without ALPN is taken at its word: it sends the preface or is told off by the engine.
-        let is_h2 = self.session.alpn_protocol().is_none_or(|protocol| protocol == b"h2");
-        Handshake { version, sni, is_h2 }
+        let (sni, client_certificate) = match &self.session {
+            Connection::Server(server) => {
+                let chain = server.peer_certificates().unwrap_or_default();
+                (server.server_name().unwrap_or_default().into(), chain.first().cloned())
+            }
+            Connection::Client(_) => (Box::default(), None),
+        };
+        Handshake { version, sni, alpn, client_certificate }
     }
 }

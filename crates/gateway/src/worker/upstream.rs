@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::links::Loss;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
-use crate::link::{Link, Side, State, Tls};
+use crate::link::{Alpn, Link, Side, State, Tls};
 use crate::pool::STREAMS_ASSUMED;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -190,7 +190,8 @@ impl<I: Io> Worker<I> {
         let Some(handshake) = link.tls.as_ref().and_then(|tls| tls.handshake.as_ref()) else {
             return true;
         };
-        if !handshake.is_h2 {
+        // A peer without ALPN is taken at its word: it sends the preface or is told off by the engine.
+        if handshake.alpn == Alpn::Http1 {
             debug!(peer = %link.peer, "no h2 by ALPN");
             self.lose_link(key, Loss::ConnectFailed);
             return false;

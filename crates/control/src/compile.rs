@@ -53,10 +53,10 @@ pub fn compile(
     let mut report = Report::new(loaded);
     let mut next = Previous::new(previous.workers());
     workers(config, previous, &mut report);
-    let listeners = listeners::compile(config, previous, &mut next, &mut report);
     stores::check(config, &mut report);
     let plans = upstreams::plan(config, previous, &mut next, &mut report);
-    let router = routes::compile(config, previous, &mut next, &mut report);
+    let mut router = routes::compile(config, previous, &mut next, &mut report);
+    let listeners = listeners::compile(config, previous, &mut next, &mut router, &mut report);
     unused(config, &mut report);
     if report.has_errors() {
         return Err(report.into_faults());
@@ -94,7 +94,8 @@ fn workers(config: &Config, previous: &Previous, report: &mut Report<'_>) {
 /// What nothing refers to is likely a slip in a name.
 fn unused(config: &Config, report: &mut Report<'_>) {
     for name in config.upstreams.keys() {
-        let by_route = config.routes.iter().any(|route| route.upstream == *name);
+        let by_route = config.routes.iter().any(|route| route.upstream == *name)
+            || config.listeners.iter().any(|listener| listener.upstream.as_ref() == Some(name));
         let fallbacks = config.upstreams.values().filter_map(upstreams::fallback);
         if !by_route && !fallbacks.into_iter().any(|fallback| fallback == name) {
             report.warn(format!("upstreams.{name}"), "no route leads to this upstream");

@@ -39,7 +39,8 @@ pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
 pub use listener::{
-    CertificatePair, ListenerConfig, ListenerHttp2, ListenerTimeouts, ListenerTls, TlsVersion,
+    CertificatePair, ListenerConfig, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
+    ListenerTls, TlsVersion,
 };
 pub use path::FilePath;
 pub use process::{

@@ -46,7 +46,7 @@ fn main() {
     });
     let upstream = Upstream {
         name: "nodes".into(),
-        protocol: Protocol::H2c,
+        protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(client), server_name: None }),
         targets: Targets::Lookup(Lookup {
             store,
@@ -68,6 +68,8 @@ fn main() {
         name: "a".into(),
         address: format!("127.0.0.1:{}", args[1]).parse().expect("a port"),
         tls: None,
+        accepts: Accepts::Http,
+        preface_timeout: Duration::from_secs(10),
         h2,
         idle_timeout: Duration::from_secs(120),
         max_connection_age: None,

@@ -121,6 +121,8 @@ pub struct Exchange {
     pub sent_mark: u64,
     /// How often it was sent.
     pub attempts: u8,
+    /// Whether it carries opaque bytes, so that each direction ends by itself.
+    pub is_tunnel: bool,
     /// Whether the caller speaks gRPC.
     pub is_grpc: bool,
     /// Whether the node answers with gRPC, so that trailers have to come.
@@ -209,6 +211,7 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            is_tunnel: false,
             is_grpc: false,
             reply_is_grpc: false,
             request: Body::new(),

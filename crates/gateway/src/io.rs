@@ -21,6 +21,9 @@ pub trait Socket: Read + Write {
 
     /// Ends our direction: the peer sees the end after what was written.
     fn end(&mut self) -> io::Result<()>;
+
+    /// Has the connection cut off when it is dropped: the peer sees an error instead of an end.
+    fn abort(&mut self);
 }
 
 /// What has become ready.

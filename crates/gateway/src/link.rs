@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use narrows_wire::{Time, h2};
+use narrows_wire::Time;
 
 use crate::io::Socket;
 use crate::slab::Key;
@@ -16,12 +16,16 @@ use crate::snapshot::Listener;
 use crate::timer::TimerKey;
 use crate::worker::Seat;
 
+mod codec;
 mod tls;
 
+pub use codec::Codec;
 pub use tls::{Alpn, Handshake, Tls};
 
 /// Pieces of a vectored write.
 const SLICES: usize = 64;
+/// Bytes that are read ahead for an engine that takes none now. A read more may be kept beyond it.
+const KEPT_BYTES_MAX: usize = 64 << 10;
 
 /// Which side of the gateway a link is on.
 #[derive(Debug, Clone)]
@@ -67,7 +71,13 @@ pub struct Link<S> {
     /// TLS, if it is spoken.
     pub tls: Option<Box<Tls>>,
     /// The protocol.
-    pub codec: h2::Connection,
+    pub codec: Codec,
+    /// Bytes of the protocol that the engine has not taken yet.
+    pub kept: Vec<u8>,
+    /// Whether the peer has ended its direction, and ours goes on.
+    pub input_ended: bool,
+    /// Whether our direction of the transport has ended.
+    pub output_ended: bool,
     /// Which side it is on.
     pub side: Side,
     /// Its place among the connections of its listener, on the side of the clients.
@@ -107,6 +117,46 @@ pub struct Link<S> {
 // === impl Link ===
 
 impl<S: Socket> Link<S> {
+    /// A link that was just accepted or begun. It has to be open by `due`.
+    pub fn new(
+        socket: S,
+        side: Side,
+        peer: SocketAddr,
+        codec: Codec,
+        now: Time,
+        due: Time,
+    ) -> Self {
+        let state = match side {
+            Side::Downstream(_) => State::Open,
+            Side::Upstream(_) => State::Connecting,
+        };
+        Self {
+            socket,
+            tls: None,
+            codec,
+            kept: Vec::new(),
+            input_ended: false,
+            output_ended: false,
+            side,
+            seat: None,
+            peer,
+            state,
+            dirty: false,
+            reread: false,
+            starved: false,
+            blocked: false,
+            opened: now,
+            open_at: Time::ZERO,
+            due,
+            settled: false,
+            retired: false,
+            shrunk: false,
+            last_used: now,
+            timer: None,
+            written: 0,
+        }
+    }
+
     /// Reads bytes of the wire into `buffer`.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Input> {
         match self.socket.read(buffer) {
@@ -122,9 +172,39 @@ impl<S: Socket> Link<S> {
     /// buffer whose ranges may stand in the output.
     pub fn flush(&mut self, source: &[u8]) -> io::Result<()> {
         match self.tls {
-            Some(_) => self.flush_tls(source),
-            None => self.flush_plain(source),
+            Some(_) => self.flush_tls(source)?,
+            None => self.flush_plain(source)?,
         }
+        if self.codec.is_output_ended() && !self.output_ended {
+            return self.end_output();
+        }
+        Ok(())
+    }
+
+    /// Ends our direction behind what is written, as the engine wishes.
+    fn end_output(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.close();
+            self.blocked = !tls.send(&mut self.socket)?;
+        }
+        if self.is_flushed() {
+            self.output_ended = true;
+            self.socket.end()?;
+        }
+        Ok(())
+    }
+
+    /// Whether more may be read from the socket. An engine that is paused has a little read ahead for it,
+    /// so that the end of the peer is noticed; while its output is above the mark HTTP/2 reads nothing, lest
+    /// answers to control frames pile up.
+    pub fn accepts_input(&self) -> bool {
+        self.codec.accepts_input()
+            || (self.kept.len() < KEPT_BYTES_MAX && !matches!(self.codec, Codec::H2(_)))
+    }
+
+    /// Whether bytes are kept that the engine would take now.
+    pub fn has_kept_input(&self) -> bool {
+        !self.kept.is_empty() && self.codec.is_known() && self.codec.accepts_input()
     }
 
     fn flush_plain(&mut self, source: &[u8]) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use narrows_wire::Time;
 
 use crate::slab::{Key, Slab};
-use crate::snapshot::ClientTls;
+use crate::snapshot::{ClientTls, Speaks};
 
 /// Streams that are put on a connection before its peer has told its limit (RFC 9113 §6.5.2 recommends that
 /// peers take no fewer).
@@ -25,6 +25,8 @@ pub struct Identity {
     pub upstream: Arc<str>,
     /// The address.
     pub address: SocketAddr,
+    /// What is spoken.
+    pub speaks: Speaks,
     /// The TLS configuration (by identity) and the name that certificates must carry.
     pub tls: Option<(usize, String)>,
 }
@@ -38,6 +40,10 @@ pub struct Node {
     pub tls: Option<NodeTls>,
     /// Its connections in the order they were opened.
     pub links: Vec<Key>,
+    /// Whether its connections serve one call at a time.
+    pub is_exclusive: bool,
+    /// Its connections without a call, the last used last; some may be gone. Only if it is exclusive.
+    pub idle: Vec<Key>,
     /// Exchanges that wait for a stream, oldest first. Some may be gone.
     pub waiting: VecDeque<Key>,
     /// Streams that a new connection to it is believed to take at once: what an earlier one told.
@@ -88,6 +94,8 @@ impl Pool {
             identity: identity.clone(),
             tls,
             links: Vec::new(),
+            is_exclusive: identity.speaks.is_exclusive(),
+            idle: Vec::new(),
             waiting: VecDeque::new(),
             streams_max: STREAMS_ASSUMED,
             upstream,

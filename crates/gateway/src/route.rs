@@ -48,6 +48,8 @@ pub struct Router {
     prefixes: Vec<Prefix>,
     /// Where the rules begin that no text of a path finds.
     rest: usize,
+    /// Routes that no request finds: those of listeners for opaque bytes.
+    attached: Vec<Arc<Route>>,
 }
 
 #[derive(Debug)]
@@ -124,7 +126,16 @@ impl Router {
 
     /// The route with an index that [`Router::find`] gave.
     pub fn route(&self, index: usize) -> &Arc<Route> {
-        &self.rules[index].route
+        match self.rules.get(index) {
+            Some(rule) => &rule.route,
+            None => &self.attached[index - self.rules.len()],
+        }
+    }
+
+    /// Adds a route that no request finds; gives its index.
+    pub fn attach(&mut self, route: Arc<Route>) -> usize {
+        self.attached.push(route);
+        self.rules.len() + self.attached.len() - 1
     }
 
     /// Every route, in the order of specificity, with the first condition that the request does not
@@ -140,7 +151,7 @@ impl Router {
 
     /// The routes in the order of specificity.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.rules.iter().map(|rule| &rule.route)
+        self.rules.iter().map(|rule| &rule.route).chain(&self.attached)
     }
 
     fn first(&self, mut rules: Range<usize>, parts: &Parts<'_>) -> Option<usize> {

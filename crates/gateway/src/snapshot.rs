@@ -50,8 +50,12 @@ pub struct Listener {
     pub address: SocketAddr,
     /// TLS with these certificates; `None`: in the clear.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What is spoken on it.
+    pub accepts: Accepts,
     /// HTTP/2 limits towards clients.
     pub h2: Arc<h2::Config>,
+    /// A client has this long for the TLS handshake, and again to show what it speaks.
+    pub preface_timeout: Duration,
     /// A connection without streams is closed after this long.
     pub idle_timeout: Duration,
     /// A connection is drained after this long, with 10 % jitter; `None`: never.
@@ -62,6 +66,15 @@ pub struct Listener {
     pub max_connections: usize,
     /// TCP keepalive: time until the first probe.
     pub tcp_keepalive: Duration,
+}
+
+/// What a listener takes.
+#[derive(Debug, Clone)]
+pub enum Accepts {
+    /// HTTP; which version, a connection tells by its first bytes or by ALPN.
+    Http,
+    /// Any bytes, for the route with this index.
+    Bytes(usize),
 }
 
 /// The limits in time of a call. `None`: no limit.
@@ -96,11 +109,20 @@ pub struct Route {
 
 /// The protocol spoken to the nodes of an upstream.
 #[derive(Debug, Clone)]
-pub enum Protocol {
-    /// HTTP/2 in the clear, with prior knowledge (RFC 9113 §3.3).
-    H2c,
-    /// HTTP/2 over TLS.
-    H2(Arc<ClientTls>),
+pub struct Protocol {
+    /// What is spoken.
+    pub speaks: Speaks,
+    /// TLS below it; `None`: in the clear.
+    pub tls: Option<Arc<ClientTls>>,
+}
+
+/// What is spoken to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Speaks {
+    /// HTTP/2, in the clear with prior knowledge (RFC 9113 §3.3).
+    Http2,
+    /// Opaque bytes.
+    Bytes,
 }
 
 /// TLS towards nodes.
@@ -188,6 +210,31 @@ pub enum OnMissing {
 /// A set of networks.
 #[derive(Debug, Clone, Default)]
 pub struct Networks(Vec<IpNet>);
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The route of the bytes that come to the listener of this name.
+    pub fn tunnel(&self, listener: &str) -> Option<usize> {
+        let listener = self.listeners.iter().find(|known| *known.name == *listener)?;
+        match listener.accepts {
+            Accepts::Bytes(route) => Some(route),
+            Accepts::Http => None,
+        }
+    }
+}
+
+// === impl Speaks ===
+
+impl Speaks {
+    /// Whether a connection serves one call at a time, or only one at all.
+    pub fn is_exclusive(self) -> bool {
+        match self {
+            Self::Http2 => false,
+            Self::Bytes => true,
+        }
+    }
+}
 
 // === impl Networks ===
 

@@ -30,6 +30,7 @@ use crate::target::Target;
 use crate::timer::Wheel;
 
 mod balance;
+mod detect;
 mod failure;
 mod finish;
 mod health;

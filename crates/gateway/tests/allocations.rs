@@ -18,8 +18,8 @@ use narrows_gateway::record::Records;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::runtime;
 use narrows_gateway::snapshot::{
-    AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route, Snapshot,
-    Targets, Timeouts, Upstream,
+    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
+    Snapshot, Speaks, Targets, Timeouts, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
@@ -259,6 +259,8 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         name: "gateway".into(),
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         tls: None,
+        accepts: Accepts::Http,
+        preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
         idle_timeout: Duration::from_secs(30),
         max_connection_age: None,
@@ -304,7 +306,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         .with_no_client_auth();
     Upstream {
         name: "nodes".into(),
-        protocol: Protocol::H2c,
+        protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
         targets: Targets::Lookup(Lookup {
             store: Arc::clone(store),

@@ -10,6 +10,7 @@ pub mod codec;
 pub mod grpc;
 pub mod h2;
 pub mod hpack;
+pub mod raw;
 pub mod syntax;
 
 mod fields;

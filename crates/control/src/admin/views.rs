@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use narrows_gateway::control::{ConnectionInfo, StreamInfo};
-use narrows_gateway::snapshot::{OnMissing, Protocol, Route, Snapshot, Targets, Upstream};
+use narrows_gateway::snapshot::{OnMissing, Route, Snapshot, Speaks, Targets, Upstream};
 use serde_json::{Value, json};
 
 use super::PATIENCE;
@@ -99,9 +99,10 @@ fn route(snapshot: &Snapshot, route: &Arc<Route>) -> Value {
 
 fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionInfo]) -> Value {
     let shards = upstream.stats.shards();
-    let protocol = match upstream.protocol {
-        Protocol::H2c => "h2c",
-        Protocol::H2(_) => "h2",
+    let protocol = match (upstream.protocol.speaks, &upstream.protocol.tls) {
+        (Speaks::Http2, None) => "h2c",
+        (Speaks::Http2, Some(_)) => "h2",
+        (Speaks::Bytes, _) => "tcp",
     };
     json!({
         "upstream": *upstream.name,

@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use narrows_gateway::snapshot::Listener;
+use narrows_gateway::route::Router;
+use narrows_gateway::snapshot::{Accepts, Listener, Route, Timeouts};
 
 use super::previous::Previous;
 use super::report::Report;
-use super::{NEVER, http2, tls};
-use crate::config::{Config, ListenerConfig};
+use super::{NEVER, http2, tls, upstreams};
+use crate::config::{Config, ListenerConfig, ListenerProtocol, ProtocolWord};
 
 /// Compiles every listener.
 pub(super) fn compile(
     config: &Config,
     previous: &Previous,
     next: &mut Previous,
+    router: &mut Router,
     report: &mut Report<'_>,
 ) -> Vec<Arc<Listener>> {
     if config.listeners.is_empty() {
@@ -26,16 +28,26 @@ pub(super) fn compile(
     }
     addresses(config, report);
     let mut names: BTreeMap<SocketAddr, usize> = BTreeMap::new();
-    let mut compile = |(at, config): (usize, &ListenerConfig)| {
+    let mut compile = |(at, listener_config): (usize, &ListenerConfig)| {
         let path = format!("listeners[{at}]");
-        let count = names.entry(config.address.0).or_insert(0);
+        let count = names.entry(listener_config.address.0).or_insert(0);
         *count += 1;
         // Only addresses with port 0 may be there more than once.
         let name: Arc<str> = match *count {
-            1 => config.address.to_string().into(),
-            count => format!("{}#{count}", config.address).into(),
+            1 => listener_config.address.to_string().into(),
+            count => format!("{}#{count}", listener_config.address).into(),
         };
-        listener(&path, name, config, previous, next, report).map(Arc::new)
+        let carried = (previous, &mut *next);
+        let accepts = match listener_config.protocol {
+            ListenerProtocol::Http => http(&path, listener_config, report),
+            ListenerProtocol::Tcp => {
+                let route = tunnel(&path, &name, config, listener_config, carried, report);
+                route.map(|route| Accepts::Bytes(router.attach(Arc::new(route))))
+            }
+        };
+        let carried = (previous, &mut *next);
+        let listener = listener(&path, name, listener_config, carried, report);
+        Some(Arc::new(Listener { accepts: accepts?, ..listener? }))
     };
     config.listeners.iter().enumerate().filter_map(&mut compile).collect()
 }
@@ -58,12 +70,54 @@ fn addresses(config: &Config, report: &mut Report<'_>) {
     }
 }
 
+/// The route of a listener that takes any bytes.
+fn tunnel(
+    path: &str,
+    name: &str,
+    config: &Config,
+    listener: &ListenerConfig,
+    (previous, next): (&Previous, &mut Previous),
+    report: &mut Report<'_>,
+) -> Option<Route> {
+    let Some(wanted) = &listener.upstream else {
+        report.error(path, "protocol tcp needs upstream: the one that takes the connections");
+        return None;
+    };
+    let path = format!("{path}.upstream");
+    let upstream = upstreams::index(config, &path, wanted, report)?;
+    if config.upstreams[wanted].protocol != ProtocolWord::Tcp {
+        report.error(path, format!("upstream {wanted} needs protocol tcp for this"));
+        return None;
+    }
+    let name = format!("tcp {name}");
+    let stats = previous.route(&name, next);
+    let timeouts =
+        Timeouts { idle: listener.timeouts.tunnel_idle.duration(), ..Timeouts::default() };
+    Some(Route {
+        name: name.into(),
+        upstream,
+        timeouts,
+        message_bytes_max: None,
+        replay_bytes_max: 0,
+        stats,
+    })
+}
+
+/// Checks that nothing is written that only other protocols have.
+fn http(path: &str, listener: &ListenerConfig, report: &mut Report<'_>) -> Option<Accepts> {
+    if listener.upstream.is_some() {
+        let message = "only protocol tcp has it; routes say where requests go";
+        report.error(format!("{path}.upstream"), message);
+        return None;
+    }
+    Some(Accepts::Http)
+}
+
 fn listener(
     path: &str,
     name: Arc<str>,
     config: &ListenerConfig,
-    previous: &Previous,
-    next: &mut Previous,
+    (previous, next): (&Previous, &mut Previous),
     report: &mut Report<'_>,
 ) -> Option<Listener> {
     let h2 = http2::listener(path, config, report);
@@ -78,7 +132,9 @@ fn listener(
         name,
         address: config.address.0,
         tls,
+        accepts: Accepts::Http,
         h2,
+        preface_timeout: config.timeouts.preface.0,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
         max_connection_age: config.max_connection_age.duration(),
         backlog: config.backlog,

@@ -16,7 +16,9 @@ use narrows_gateway::snapshot::{Networks, Route, Timeouts};
 use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::upstreams;
-use crate::config::{self, Config, MatchConfig, RouteConfig, Size, ValueRule};
+use crate::config::{
+    self, Config, ListenerProtocol, MatchConfig, ProtocolWord, RouteConfig, Size, ValueRule,
+};
 
 /// The largest body that may be kept for a replay.
 const REPLAY_BYTES_MAX: Size = Size(16 << 20);
@@ -30,7 +32,8 @@ pub(super) fn compile(
     next: &mut Previous,
     report: &mut Report<'_>,
 ) -> Router {
-    if config.routes.is_empty() {
+    let http = |listener: &config::ListenerConfig| listener.protocol == ListenerProtocol::Http;
+    if config.routes.is_empty() && config.listeners.iter().any(http) {
         report.warn("routes", "there is none; every request is refused");
     }
     doubles(&config.routes, report);
@@ -41,6 +44,14 @@ pub(super) fn compile(
         let conditions = conditions(&format!("{path}.match"), &route_config.matches, report);
         let upstream = format!("{path}.upstream");
         let upstream = upstreams::index(config, &upstream, &route_config.upstream, report);
+        if config
+            .upstreams
+            .get(&route_config.upstream)
+            .is_some_and(|u| u.protocol == ProtocolWord::Tcp)
+        {
+            let message = "takes bytes, not requests: it needs another protocol than tcp";
+            report.error(format!("{path}.upstream"), message);
+        }
         let limits = limits(&path, route_config, report);
         if let (Some(conditions), Some(upstream), Some(limits)) = (conditions, upstream, limits) {
             let stats = previous.route(&route_config.name, next);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use narrows_gateway::lookup::{Cached, Outcome};
-use narrows_gateway::snapshot::{OnMissing, Protocol, Targets};
+use narrows_gateway::snapshot::{OnMissing, Targets};
 use narrows_wire::{Time, h2};
 
 use super::*;
@@ -45,7 +45,7 @@ fn a_configuration_becomes_what_the_workers_use() {
     assert_eq!(lookup.on_missing, OnMissing::Fail);
     assert!(lookup.store.complete);
     assert!(lookup.allow.contains([10, 1, 2, 3].into()));
-    assert!(matches!(snapshot.upstreams[1].protocol, Protocol::H2c));
+    assert!(snapshot.upstreams[1].protocol.tls.is_none());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::route::Template;
 use narrows_gateway::snapshot::{
-    ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Targets, Upstream,
+    ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
 use narrows_wire::h2;
@@ -79,8 +79,9 @@ pub(super) fn finish(
             }),
         };
         let protocol = match config.protocol {
-            ProtocolWord::H2c => Protocol::H2c,
-            ProtocolWord::H2 => Protocol::H2(plan.tls.clone()),
+            ProtocolWord::H2c => Protocol { speaks: Speaks::Http2, tls: None },
+            ProtocolWord::H2 => Protocol { speaks: Speaks::Http2, tls: Some(plan.tls.clone()) },
+            ProtocolWord::Tcp => Protocol { speaks: Speaks::Bytes, tls: None },
         };
         Arc::new(Upstream {
             name: plan.name.into(),

@@ -21,6 +21,11 @@ pub struct ListenerConfig {
     /// Address and port to listen on, such as `0.0.0.0:8091` or `[::]:8091`. Port 0 lets the system
     /// choose one.
     pub address: Address,
+    /// What is spoken on it.
+    pub protocol: ListenerProtocol,
+    /// The upstream that takes each connection, for protocol `tcp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// TLS on this listener. Without it, connections are in the clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ListenerTls>,
@@ -41,6 +46,17 @@ pub struct ListenerConfig {
     pub max_connections: u32,
     /// Idle time until the kernel probes whether the client is still there.
     pub tcp_keepalive: Period,
+}
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListenerProtocol {
+    /// HTTP, every version: which one, each connection tells by its first bytes or by ALPN.
+    #[default]
+    Http,
+    /// Any bytes, relayed to `upstream` as they are.
+    Tcp,
 }
 
 /// TLS of a listener: TLS 1.2 and 1.3, HTTP/2 by ALPN. Files are read again at each reload.
@@ -113,7 +129,8 @@ pub struct ListenerHttp2 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerTimeouts {
-    /// From the connection (after the TLS handshake) to the end of the HTTP/2 preface.
+    /// For the TLS handshake; and again for the first bytes, which show what is spoken, and the whole
+    /// HTTP/2 preface.
     pub preface: Period,
     /// Until the client has acknowledged our SETTINGS.
     pub settings: Period,
@@ -121,6 +138,9 @@ pub struct ListenerTimeouts {
     pub header: Period,
     /// Bytes wait for a client that takes none of them.
     pub stall: Period,
+    /// Nothing has moved for this long, in either direction, on a connection of protocol `tcp`. `none`
+    /// or 0: no limit.
+    pub tunnel_idle: Limit<Period>,
 }
 
 // === impl ListenerConfig ===
@@ -129,6 +149,8 @@ impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
             address: Address(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
+            protocol: ListenerProtocol::Http,
+            upstream: None,
             tls: None,
             http2: ListenerHttp2::default(),
             timeouts: ListenerTimeouts::default(),
@@ -161,6 +183,7 @@ impl Default for ListenerTimeouts {
             settings: Period::seconds(10),
             header: Period::seconds(10),
             stall: Period::seconds(30),
+            tunnel_idle: Limit(Some(Period::seconds(3600))),
         }
     }
 }

@@ -53,6 +53,8 @@ pub enum ProtocolWord {
     H2c,
     /// HTTP/2 over TLS.
     H2,
+    /// Any bytes, each client's connection by itself: for listeners with protocol `tcp`.
+    Tcp,
 }
 
 /// A way to choose a node.

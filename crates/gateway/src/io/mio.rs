@@ -136,6 +136,11 @@ impl Socket for TcpStream {
         self.shutdown(Shutdown::Write)
     }
 
+    fn abort(&mut self) {
+        // Where the option can not be set, the peer sees an end; nothing better is left to do.
+        let _ = SockRef::from(&*self).set_linger(Some(Duration::ZERO));
+    }
+
     fn connected(&mut self) -> Option<io::Result<()>> {
         match self.take_error() {
             Ok(None) => {}

@@ -43,6 +43,10 @@ pub struct Tls {
     queued: usize,
     /// Set once the handshake is over.
     pub handshake: Option<Handshake>,
+    /// Whether the peer has announced that no more bytes come from it.
+    peer_done: bool,
+    /// Whether we have.
+    closed: bool,
 }
 
 // === impl Tls ===
@@ -63,7 +67,7 @@ impl Tls {
 
     fn new(mut session: Connection) -> Self {
         session.set_buffer_limit(None);
-        Self { session, queued: 0, handshake: None }
+        Self { session, queued: 0, handshake: None, peer_done: false, closed: false }
     }
 
     /// Takes bytes of the wire from the front of `wire` and puts decrypted ones into `plain`; gives their
@@ -74,7 +78,7 @@ impl Tls {
             if !wire.is_empty() {
                 let _ = self.session.read_tls(wire);
             }
-            self.session.process_new_packets()?;
+            self.peer_done = self.session.process_new_packets()?.peer_has_closed();
             if self.handshake.is_none() && !self.session.is_handshaking() {
                 self.handshake = Some(self.describe());
             }
@@ -107,9 +111,16 @@ impl Tls {
         Ok(n)
     }
 
-    /// Tells the peer that no more bytes come.
+    /// Tells the peer, once, that no more bytes come.
     pub fn close(&mut self) {
-        self.session.send_close_notify();
+        if !std::mem::replace(&mut self.closed, true) {
+            self.session.send_close_notify();
+        }
+    }
+
+    /// Whether the peer has announced its end (RFC 8446 §6.1): without that it may be somebody else's doing.
+    pub fn is_peer_done(&self) -> bool {
+        self.peer_done
     }
 
     /// Writes encrypted bytes; `false`: the socket takes no more now.

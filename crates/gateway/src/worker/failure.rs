@@ -63,6 +63,7 @@ impl<I: Io> Worker<I> {
         let Some(link_ref) = self.links.get_mut(link) else { return };
         let codec = &mut link_ref.codec;
         match exchange.reply.progress {
+            _ if !codec.speaks_http() => codec.reset(stream, reset_code(cause)),
             Progress::Nothing if exchange.is_grpc => {
                 let content_type = exchange.head.get(narrows_wire::Name::ContentType);
                 reply::trailers_only(
@@ -163,6 +164,7 @@ impl<I: Io> Worker<I> {
             exchange.stage = Stage::Local;
         }
         self.end_if_unused(link);
+        self.rest_link(link);
         self.serve_waiting_of(link);
     }
 
@@ -192,7 +194,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return };
         let (written, side) = (link.written, link.side.clone());
         link.state = crate::link::State::Closing;
-        let tags: Vec<u64> = link.codec.tags().collect();
+        let tags = link.codec.tags();
         match side {
             Side::Downstream(_) => {
                 for tag in tags {

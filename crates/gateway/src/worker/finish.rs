@@ -37,6 +37,7 @@ impl<I: Io> Worker<I> {
         if let Stage::Relaying(leg) = exchange.stage {
             self.with_upstream_shard(leg.link, |shard| shard.streams.add(-1));
             self.end_if_unused(leg.link);
+            self.rest_link(leg.link);
             self.serve_waiting_of(leg.link);
         }
         self.count(&exchange);
@@ -113,7 +114,6 @@ impl<I: Io> Worker<I> {
         let mut record = self.recorder.blank();
         record.unix_time = clock::unix(self.now);
         record.kind = kind;
-        record.protocol = "HTTP/2";
         self.record_client(exchange, &mut record);
         self.record_route(exchange, &mut record);
         record.status = exchange.status;
@@ -148,6 +148,7 @@ impl<I: Io> Worker<I> {
     fn record_client(&self, exchange: &Exchange, record: &mut Record) {
         let Some(link) = self.links.get(exchange.client.link) else { return };
         record.client = Some(link.peer);
+        record.protocol = link.codec.protocol();
         if let Side::Downstream(listener) = &link.side {
             record.listener = Some(listener.name.clone());
         }

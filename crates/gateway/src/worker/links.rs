@@ -70,14 +70,16 @@ impl<I: Io> Worker<I> {
     /// Reads until the kernel has no more, or others should have their turn. `thorough`: a short read is
     /// not the end.
     fn read_link(&mut self, key: Key, thorough: bool) {
+        if self.links.get(key).is_some_and(|link| link.has_kept_input()) {
+            self.take_protocol(key, &[]);
+        }
         let mut buffer = std::mem::take(&mut self.read_buffer);
         let mut reads = 0;
         while let Some(link) = self.links.get_mut(key) {
             if matches!(link.state, State::Connecting | State::Closing) {
                 break;
             }
-            // Above the mark nothing is read, so that replies to control frames can not pile up.
-            if reads == READS_PER_TURN || !link.codec.accepts_input() {
+            if reads == READS_PER_TURN || !link.accepts_input() {
                 self.mark_reread(key);
                 break;
             }
@@ -92,7 +94,7 @@ impl<I: Io> Worker<I> {
                 }
                 Ok(Input::Blocked) => break,
                 Ok(Input::End) => {
-                    self.lose_link(key, Loss::Closed);
+                    self.on_input_end(key);
                     break;
                 }
                 Err(error) => {
@@ -109,12 +111,26 @@ impl<I: Io> Worker<I> {
     fn mark_reread(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         // A link that is over its mark is read again once it has been flushed.
-        if link.codec.accepts_input() && !std::mem::replace(&mut link.reread, true) {
+        if link.accepts_input() && !std::mem::replace(&mut link.reread, true) {
             self.reread.push_back(key);
         } else {
-            link.starved = !link.codec.accepts_input();
+            link.starved = !link.accepts_input();
             self.mark_dirty(key);
         }
+    }
+
+    /// The peer has ended its direction.
+    fn on_input_end(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        // Over TLS an end that was not announced may be somebody's who cuts off what follows.
+        let announced = link.tls.as_ref().is_none_or(|tls| tls.is_peer_done());
+        let open = link.state == State::Open && announced;
+        if !open || !link.codec.end_input(self.now) {
+            return self.lose_link(key, Loss::Closed);
+        }
+        link.input_ended = true;
+        self.take_events(key);
+        self.mark_dirty(key);
     }
 
     /// Handles bytes of the wire.
@@ -155,13 +171,44 @@ impl<I: Io> Worker<I> {
             }
         }
         self.plain_buffer = plain;
+        let done = |link: &Box<crate::link::Link<I::Socket>>| {
+            link.tls.as_ref().is_some_and(|tls| tls.is_peer_done()) && !link.input_ended
+        };
+        if self.links.get(key).is_some_and(done) {
+            self.on_input_end(key);
+        }
         // Bytes of a handshake may have to be answered although the protocol has nothing to say.
         self.mark_dirty(key);
     }
 
-    /// Handles bytes of the protocol, which stand in a buffer that is reused as soon as this returns.
+    /// Handles bytes of the protocol, behind those that were kept. They stand in a buffer that is reused as
+    /// soon as this returns, so what the engine does not take now is kept.
     fn take_protocol(&mut self, key: Key, source: &[u8]) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.kept.is_empty() {
+            let left = self.feed(key, source);
+            if left > 0
+                && let Some(link) = self.links.get_mut(key)
+            {
+                link.kept.extend_from_slice(&source[source.len() - left..]);
+            }
+            return;
+        }
+        let mut kept = std::mem::take(&mut link.kept);
+        kept.extend_from_slice(source);
+        let left = self.feed(key, &kept);
+        kept.drain(..kept.len() - left);
+        if let Some(link) = self.links.get_mut(key).filter(|_| left > 0) {
+            link.kept = kept;
+        }
+    }
+
+    /// Gives bytes to the engine, acts on its events, and tells how many bytes it left.
+    fn feed(&mut self, key: Key, source: &[u8]) -> usize {
         let mut input = source;
+        if !self.is_known(key, input) {
+            return input.len();
+        }
         let mut head = self.spare_head();
         while let Some(link) = self.links.get_mut(key)
             && let Some(event) = link.codec.receive(self.now, &mut input, &mut head)
@@ -176,6 +223,7 @@ impl<I: Io> Worker<I> {
                 link.codec.output().settle(source);
             }
         }
+        input.len()
     }
 
     /// Handles events that came without input: after a flush, a timer, or a command.
@@ -263,17 +311,28 @@ impl<I: Io> Worker<I> {
         if link.state == State::Closing && link.is_flushed() {
             return self.linger(key);
         }
-        if std::mem::take(&mut link.starved) && !std::mem::replace(&mut link.reread, true) {
+        self.take_events(key);
+        self.read_again(key);
+        self.arm_link(key);
+    }
+
+    /// Has a link read in the next turn that was left with something to read.
+    fn read_again(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let starved = std::mem::take(&mut link.starved);
+        if (starved || link.has_kept_input()) && !std::mem::replace(&mut link.reread, true) {
             self.reread.push_back(key);
         }
-        self.take_events(key);
-        self.arm_link(key);
     }
 
     /// Nothing more is read; the link ends when what it has to say is written.
     pub(super) fn close_link(&mut self, key: Key) {
         let now = self.now;
         if let Some(link) = self.links.get_mut(key).filter(|link| link.state != State::Lingering) {
+            if link.codec.is_aborted() {
+                link.socket.abort();
+                return self.drop_link(key);
+            }
             link.state = State::Closing;
             link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
             if let Some(tls) = &mut link.tls {

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use narrows_wire::codec::Role;
-use narrows_wire::{Time, h2};
+use narrows_wire::Time;
 use tracing::{debug, warn};
 
 use super::{Owner, Worker};
 use crate::io::Io;
-use crate::link::{Link, Side, State, Tls};
+use crate::link::{Codec, Link, Side, State, Tls};
 use crate::snapshot::Listener;
 
 /// Connections taken from one queue before the links have their turn.
@@ -164,37 +163,20 @@ impl<I: Io> Worker<I> {
             Ok(tls) => tls.map(Box::new),
             Err(error) => return debug!(%peer, %error, "no TLS session"),
         };
-        let state = if tls.is_some() { State::Handshake } else { State::Open };
-        let codec = h2::Connection::new(Role::Server, listener.h2.clone(), self.now);
-        let due = match state {
-            State::Handshake => self.now + listener.h2.preface_timeout,
-            State::Connecting | State::Open | State::Closing | State::Lingering => {
-                self.age_limit(listener.max_connection_age)
-            }
-        };
-        let key = self.links.insert(Box::new(Link {
-            socket,
-            tls,
-            codec,
-            side: Side::Downstream(listener),
-            seat: Some(seat),
-            peer,
-            state,
-            dirty: false,
-            reread: false,
-            starved: false,
-            blocked: false,
-            opened: self.now,
-            open_at: Time::ZERO,
-            due,
-            settled: false,
-            retired: false,
-            shrunk: false,
-            last_used: self.now,
-            timer: None,
-            written: 0,
-        }));
+        let due = self.now + listener.preface_timeout;
+        let side = Side::Downstream(listener);
+        let mut link = Link::new(socket, side, peer, Codec::unknown(), self.now, due);
+        if tls.is_some() {
+            link.state = State::Handshake;
+        }
+        link.tls = tls;
+        link.seat = Some(seat);
+        let key = self.links.insert(Box::new(link));
         self.downstream_links += 1;
+        // Opaque bytes need not be seen: perhaps it is the node that speaks first.
+        if self.links.get(key).is_some_and(|link| link.state == State::Open) {
+            self.is_known(key, &[]);
+        }
         self.stats.accepted.add(1);
         self.stats.downstream.add(1);
         self.register(key);

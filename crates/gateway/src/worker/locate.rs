@@ -18,7 +18,7 @@ use crate::pool::{Identity, NodeTls, Resolved};
 use crate::reply::Cause;
 use crate::route::Request;
 use crate::slab::Key;
-use crate::snapshot::{Lookup, OnMissing, Protocol, Targets, Upstream};
+use crate::snapshot::{Lookup, OnMissing, Targets, Upstream};
 use crate::target::{Host, Scheme, Target};
 
 /// How often a store that does not know a key is asked again under `on_missing: wait`.
@@ -361,15 +361,16 @@ impl<I: Io> Worker<I> {
         {
             return Err(Failure::new(Cause::TargetNotAllowed));
         }
-        let client = match (target.scheme, &upstream.protocol) {
-            (Scheme::Plain, _) | (Scheme::Inherit, Protocol::H2c) => None,
-            (Scheme::Inherit | Scheme::Tls, Protocol::H2(tls)) => Some(tls),
-            (Scheme::Tls, Protocol::H2c) => Some(&upstream.tls),
+        let client = match target.scheme {
+            Scheme::Plain => None,
+            Scheme::Inherit => upstream.protocol.tls.as_ref(),
+            Scheme::Tls => Some(&upstream.tls),
         };
         let tls = client.map(|client| node_tls(client, &target.host, address)).transpose()?;
         let identity = Identity {
             upstream: upstream.name.clone(),
             address,
+            speaks: upstream.protocol.speaks,
             tls: tls.as_ref().map(|tls| {
                 (Arc::as_ptr(&tls.client.config) as usize, tls.name.to_str().into_owned())
             }),

@@ -78,6 +78,8 @@ impl<I: Io> Worker<I> {
         let client = exchange.client;
         if end == End::Open {
             self.grant(client, credit);
+        } else if exchange.is_tunnel && exchange.reply.progress == Progress::Ended {
+            self.finish(key);
         } else if exchange.clocks.response.is_some() {
             self.arm_exchange(key);
         }

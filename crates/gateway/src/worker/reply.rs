@@ -62,6 +62,9 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.reply.progress = Progress::Ended;
         if exchange.request.progress != Progress::Ended {
+            if exchange.is_tunnel {
+                return;
+            }
             let (client, node) = (exchange.client, exchange.node_leg());
             if let Some(link) = self.links.get_mut(client.link) {
                 link.codec.reset_after_data(client.stream, ErrorCode::NO_ERROR);

@@ -4,13 +4,15 @@ use narrows_wire::codec::{End, StreamKey};
 use narrows_wire::grpc::{self, Timeout};
 use narrows_wire::{Head, Name};
 
-use super::Worker;
 use super::failure::Failure;
+use super::{Active, Worker};
 use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
+use crate::link::Side;
 use crate::reply::Cause;
 use crate::route::Request;
 use crate::slab::Key;
+use crate::snapshot::Accepts;
 
 impl<I: Io> Worker<I> {
     /// A client began a request; `head` is taken and another one left in its place.
@@ -46,16 +48,9 @@ impl<I: Io> Worker<I> {
         if self.is_health_check(key) {
             return self.begin_health(key);
         }
-        let (Some(exchange), active) = (self.exchanges.get_mut(key), self.active.clone()) else {
-            return Ok(());
-        };
-        let Some(source) = self.links.get(exchange.client.link).map(|link| link.peer.ip()) else {
-            return Ok(());
-        };
-        let request = Request { head: &exchange.head, source };
-        let Some(index) = active.snapshot.router.find(&request) else {
-            return Err(Failure::new(Cause::NoRoute));
-        };
+        let active = self.active.clone();
+        let index = self.find_route(key, &active).ok_or_else(|| Failure::new(Cause::NoRoute))?;
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let route = active.snapshot.router.route(index);
         exchange.route = Some(index);
         exchange.upstream = route.upstream;
@@ -75,6 +70,19 @@ impl<I: Io> Worker<I> {
         self.locate(key)?;
         self.arm_exchange(key);
         Ok(())
+    }
+
+    fn find_route(&mut self, key: Key, active: &Active) -> Option<usize> {
+        let exchange = self.exchanges.get_mut(key)?;
+        let link = self.links.get(exchange.client.link)?;
+        if let Side::Downstream(listener) = &link.side
+            && let Accepts::Bytes(_) = listener.accepts
+        {
+            exchange.is_tunnel = true;
+            return active.snapshot.tunnel(&listener.name);
+        }
+        let request = Request { head: &exchange.head, source: link.peer.ip() };
+        active.snapshot.router.find(&request)
     }
 
     /// Trailers of a request end it.

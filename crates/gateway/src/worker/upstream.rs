@@ -2,9 +2,8 @@
 
 use std::net::SocketAddr;
 
-use narrows_wire::codec::{End, OpenError, Role};
+use narrows_wire::codec::{End, OpenError};
 use narrows_wire::grpc::Timeout;
-use narrows_wire::h2;
 use narrows_wire::{Indexing, Name, Time};
 use tracing::debug;
 
@@ -13,7 +12,7 @@ use super::failure::Failure;
 use super::links::Loss;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
-use crate::link::{Alpn, Link, Side, State, Tls};
+use crate::link::{Alpn, Codec, Link, Side, State, Tls};
 use crate::pool::STREAMS_ASSUMED;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -42,8 +41,17 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn link_with_room(&self, node: Key) -> Option<Key> {
-        let node = self.pool.get(node)?;
+    fn link_with_room(&mut self, node: Key) -> Option<Key> {
+        let node = self.pool.get_mut(node)?;
+        if node.is_exclusive {
+            let idle = std::iter::from_fn(|| node.idle.pop());
+            let takes_calls = |key: &Key| {
+                let link = self.links.get(*key);
+                link.is_some_and(|link| link.takes_calls(self.now, node.streams_max))
+            };
+            // The one that was used last: those at the other end become idle for long, and close.
+            return idle.into_iter().find(takes_calls);
+        }
         let room = |key: &&Key| {
             let link = self.links.get(**key);
             link.is_some_and(|link| link.takes_calls(self.now, node.streams_max))
@@ -72,28 +80,12 @@ impl<I: Io> Worker<I> {
                 return Err(Failure::new(Cause::ConnectFailed));
             }
         };
-        let link = self.links.insert(Box::new(Link {
-            socket,
-            tls: tls.map(Box::new),
-            codec: h2::Connection::new(Role::Client, upstream.h2.clone(), self.now),
-            side: Side::Upstream(node_key),
-            seat: None,
-            peer: address,
-            state: State::Connecting,
-            dirty: false,
-            reread: false,
-            starved: false,
-            blocked: false,
-            opened: self.now,
-            open_at: Time::ZERO,
-            due: self.now + upstream.connect_timeout,
-            settled: false,
-            retired: false,
-            shrunk: false,
-            last_used: self.now,
-            timer: None,
-            written: 0,
-        }));
+        let due = self.now + upstream.connect_timeout;
+        let codec = upstream.codec(self.now);
+        let side = Side::Upstream(node_key);
+        let mut link = Link::new(socket, side, address, codec, self.now, due);
+        link.tls = tls.map(Box::new);
+        let link = self.links.insert(Box::new(link));
         upstream.stats.shard(self.index).connections.add(1);
         if let Some(node) = self.pool.get_mut(node_key) {
             node.links.push(link);
@@ -190,18 +182,44 @@ impl<I: Io> Worker<I> {
         let Some(handshake) = link.tls.as_ref().and_then(|tls| tls.handshake.as_ref()) else {
             return true;
         };
-        // A peer without ALPN is taken at its word: it sends the preface or is told off by the engine.
-        if handshake.alpn == Alpn::Http1 {
-            debug!(peer = %link.peer, "no h2 by ALPN");
-            self.lose_link(key, Loss::ConnectFailed);
-            return false;
-        }
+        let alpn = handshake.alpn;
         link.state = State::Open;
-        self.on_open(key);
-        true
+        match &link.side {
+            Side::Downstream(listener) => {
+                link.due = self.now + listener.preface_timeout;
+                if let Some(codec) = listener.codec_by_alpn(alpn, self.now) {
+                    link.codec = codec;
+                    self.on_open(key);
+                }
+                true
+            }
+            // A node without ALPN is taken at its word: it sends the preface or is told off by the engine.
+            Side::Upstream(_) if alpn == Alpn::Http1 && matches!(link.codec, Codec::H2(_)) => {
+                debug!(peer = %link.peer, "no h2 by ALPN");
+                self.lose_link(key, Loss::ConnectFailed);
+                false
+            }
+            Side::Upstream(_) => {
+                self.on_open(key);
+                true
+            }
+        }
     }
 
-    fn on_open(&mut self, key: Key) {
+    /// A connection that serves one call at a time has served one: the next may have it.
+    pub(super) fn rest_link(&mut self, key: Key) {
+        let Some(link) = self.links.get(key) else { return };
+        let Side::Upstream(node) = &link.side else { return };
+        if let Some(node) = self.pool.get_mut(*node).filter(|node| node.is_exclusive)
+            && link.state == State::Open
+            && link.takes_calls(self.now, node.streams_max)
+        {
+            node.idle.push(key);
+        }
+    }
+
+    /// The protocol of a link begins to flow.
+    pub(super) fn on_open(&mut self, key: Key) {
         let active = self.active.clone();
         let Some(link) = self.links.get(key) else { return };
         let age = match &link.side {
@@ -218,6 +236,8 @@ impl<I: Io> Worker<I> {
         if let Some(link) = self.links.get_mut(key) {
             link.due = due;
             link.open_at = self.now;
+            // HTTP/2 tells its limits in its first frame, the others have none to tell.
+            link.settled = !matches!(link.codec, Codec::H2(_));
         }
         self.arm_link(key);
     }
@@ -226,7 +246,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn on_settings(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.settled = true;
-        let streams_max = link.codec.peer_settings().max_concurrent_streams;
+        let streams_max = link.codec.streams_max();
         if let Side::Upstream(node) = link.side
             && let Some(node) = self.pool.get_mut(node)
         {
@@ -250,15 +270,16 @@ impl<I: Io> Worker<I> {
                 self.exchanges.get(key).map(|exchange| exchange.stage),
                 Some(Stage::Queued { node, .. }) if node == node_key
             );
-            let link = if waits { self.link_with_room(node_key) } else { None };
-            if waits && link.is_none() {
+            let link = match waits.then(|| self.link_with_room(node_key)) {
+                None => None,
+                Some(Some(link)) => Some(link),
                 // A connection may be allowed again because another one has ended.
-                match self.connect(node_key) {
-                    Ok(Some(_)) => continue,
+                Some(None) => match self.connect(node_key) {
+                    Ok(Some(link)) => Some(link),
                     Ok(None) => return,
                     Err(failure) => return self.fail_waiting(node_key, &failure),
-                }
-            }
+                },
+            };
             self.leave_queue(node_key);
             if let Some(link) = link
                 && let Err(failure) = self.send(key, link)
@@ -306,6 +327,7 @@ impl<I: Io> Worker<I> {
         self.with_upstream_shard_of(node, |shard| shard.connections.add(-1));
         if let Some(entry) = self.pool.get_mut(node) {
             entry.links.retain(|other| *other != link);
+            entry.idle.retain(|other| *other != link);
         }
         self.serve_waiting(node);
         self.pool.forget_if_unused(node);

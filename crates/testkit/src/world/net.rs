@@ -210,13 +210,8 @@ impl Net {
             return;
         }
         let id = rng.below(state.ends.len());
-        if state.ends[id].closed || state.ends[id].connecting.is_some() {
-            return;
-        }
-        let peer = state.ends[id].peer;
-        for id in [id, peer] {
-            state.ends[id].broken = true;
-            state.report(id, true, true, true);
+        if !state.ends[id].closed && state.ends[id].connecting.is_none() {
+            state.cut(id);
         }
     }
 }
@@ -339,6 +334,15 @@ impl State {
         self.ends[peer].ended.get_or_insert(at);
     }
 
+    /// Breaks a connection: both ends see an error at once.
+    fn cut(&mut self, id: usize) {
+        let peer = self.ends[id].peer;
+        for id in [id, peer] {
+            self.ends[id].broken = true;
+            self.report(id, true, true, true);
+        }
+    }
+
     fn close(&mut self, id: usize) {
         if std::mem::replace(&mut self.ends[id].closed, true) {
             return;
@@ -416,6 +420,10 @@ impl Socket for SimSocket {
     fn end(&mut self) -> io::Result<()> {
         self.net.state().end(self.id);
         Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.net.state().cut(self.id);
     }
 
     fn connected(&mut self) -> Option<io::Result<()>> {

@@ -11,8 +11,8 @@ use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
-    AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route, Snapshot,
-    Targets, Timeouts, Upstream,
+    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
+    Snapshot, Speaks, Targets, Timeouts, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
@@ -166,6 +166,8 @@ fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
         name: "gateway".into(),
         address: gateway,
         tls: None,
+        accepts: Accepts::Http,
+        preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
         idle_timeout: Duration::from_secs(30),
         max_connection_age: age_max(plan),
@@ -203,7 +205,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         .with_no_client_auth();
     Upstream {
         name: "nodes".into(),
-        protocol: Protocol::H2c,
+        protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
         targets: Targets::Lookup(Lookup {
             store: store.clone(),

@@ -185,9 +185,7 @@ fn upstreams_trust_their_authority_and_show_their_certificate() {
         );
         let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
         let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
-        let Protocol::H2(tls) = compiled.snapshot.upstreams[0].protocol.clone() else {
-            panic!("h2")
-        };
+        let Some(tls) = compiled.snapshot.upstreams[0].protocol.tls.clone() else { panic!("h2") };
         tls
     };
     let shakes_hands = |tls: &str, name: &str| {

@@ -1,0 +1,140 @@
+//! Listeners for any bytes: what passes, how connections end, and what passes for nobody.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use narrows_testkit::servers::Narrows;
+use socket2::SockRef;
+
+/// Reads that wait longer than this have failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn bytes_pass_both_ways_and_each_direction_ends_by_itself() {
+    let (node, served) = node(|mut client| {
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).unwrap();
+        // The client has ended its direction; ours is still open.
+        client.write_all(&all).unwrap();
+    });
+    let gateway = gateway(node, "");
+    let mut client = connect(&gateway);
+    client.write_all(b"ask").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"ask");
+    served.join().unwrap();
+}
+
+#[test]
+fn a_node_may_speak_first() {
+    let (node, served) = node(|mut client| client.write_all(b"220 ready\r\n").unwrap());
+    let gateway = gateway(node, "");
+    let mut greeting = String::new();
+    connect(&gateway).read_to_string(&mut greeting).unwrap();
+    assert_eq!(greeting, "220 ready\r\n");
+    served.join().unwrap();
+}
+
+/// 64 MiB each way at once, of bytes that tell their place.
+#[test]
+fn much_passes_and_none_of_it_is_lost_or_moved() {
+    const MIB: usize = 64;
+    let (node, served) = node(|client| exchange_mebibytes(client, MIB));
+    let gateway = gateway(node, "");
+    exchange_mebibytes(connect(&gateway), MIB);
+    served.join().unwrap();
+    let metrics = gateway.get("/metrics").body;
+    let bytes = (MIB << 20).to_string();
+    let counted = |line: &&str| line.contains("route=\"tcp ") && line.ends_with(&bytes);
+    assert_eq!(metrics.lines().filter(counted).count(), 2, "both directions are counted");
+}
+
+/// Who cuts the connection off says that not all was sent; that is not made a clean end of.
+#[test]
+fn a_connection_that_is_cut_off_is_cut_off_on_the_other_side() {
+    let (node, served) = node(|mut client| {
+        client.read_exact(&mut [0; 3]).unwrap();
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let gateway = gateway(node, "");
+    let mut client = connect(&gateway);
+    client.write_all(b"ask").unwrap();
+    let error = client.read(&mut [0; 1]).expect_err("no clean end");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    served.join().unwrap();
+}
+
+#[test]
+fn a_node_that_can_not_be_reached_closes_the_connection() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gateway = gateway(closed, "");
+    let mut client = connect(&gateway);
+    let end = client.read(&mut [0; 1]);
+    assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+    let metrics = gateway.get("/metrics").body;
+    assert!(metrics.contains("reason=\"connect_failed\""), "{metrics}");
+}
+
+#[test]
+fn a_connection_on_which_nothing_moves_is_closed() {
+    let (node, served) = node(|mut client| drop(client.read(&mut [0; 1])));
+    let gateway = gateway(node, "    timeouts: { tunnel_idle: 200ms }\n");
+    let end = connect(&gateway).read(&mut [0; 1]);
+    assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+    served.join().unwrap();
+}
+
+/// A node that takes one connection.
+fn node(serve: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = thread::spawn(move || serve(listener.accept().unwrap().0));
+    (address, served)
+}
+
+fn gateway(node: SocketAddr, listener: &str) -> Narrows {
+    Narrows::start(&format!(
+        "\
+workers: 2
+listeners:
+  - address: 127.0.0.1:0
+    protocol: tcp
+    upstream: nodes
+{listener}upstreams:
+  nodes: {{ protocol: tcp, endpoints: ['{node}'] }}
+"
+    ))
+}
+
+fn connect(gateway: &Narrows) -> TcpStream {
+    let client = TcpStream::connect(gateway.address()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client
+}
+
+/// Writes and reads at the same time, and checks every byte.
+fn exchange_mebibytes(stream: TcpStream, mebibytes: usize) {
+    let mut writer = stream.try_clone().unwrap();
+    let wrote = thread::spawn(move || {
+        for at in 0..mebibytes {
+            writer.write_all(&mebibyte(at)).unwrap();
+        }
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut reader = stream;
+    let mut read = vec![0; 1 << 20];
+    for at in 0..mebibytes {
+        reader.read_exact(&mut read).unwrap();
+        assert!(read == mebibyte(at), "mebibyte {at}");
+    }
+    assert_eq!(reader.read(&mut read).unwrap(), 0, "the end");
+    wrote.join().unwrap();
+}
+
+fn mebibyte(at: usize) -> Vec<u8> {
+    (0..1 << 20).map(|n: usize| ((n * 31 + at * 17) % 251) as u8).collect()
+}

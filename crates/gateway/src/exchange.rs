@@ -16,6 +16,7 @@ use narrows_wire::{Head, Time};
 use crate::reply::Cause;
 use crate::slab::Key;
 use crate::snapshot::{Route, Timeouts, Upstream};
+use crate::stage::Stages;
 use crate::target::Target;
 use crate::timer::TimerKey;
 use crate::worker::Active;
@@ -86,6 +87,10 @@ pub struct Body {
     pub bytes: u64,
     /// Bytes for which the sender has been given credit again.
     pub granted: u64,
+    /// Whether stages change it, so that what is sent is not what has come.
+    pub is_staged: bool,
+    /// Bytes that came out of stages and wait in the stream to the other side.
+    pub unsent: u64,
     /// Finds the messages in it, if it is gRPC.
     pub messages: MessageScanner,
 }
@@ -127,6 +132,10 @@ pub struct Exchange {
     pub is_grpc: bool,
     /// Whether the node answers with gRPC, so that trailers have to come.
     pub reply_is_grpc: bool,
+    /// What changes its messages.
+    pub stages: Stages,
+    /// The path that was asked for, where a stage asks the node for another.
+    pub original_path: Option<Box<[u8]>>,
     /// The request's body.
     pub request: Body,
     /// The reply's body.
@@ -181,13 +190,25 @@ pub struct Times {
 impl Body {
     /// How much credit to give for `taken` bytes: a replay takes bytes that were credited before.
     pub fn credit(&mut self, taken: usize) -> usize {
-        let due = (taken as u64).min(self.bytes - self.granted);
+        let mut due = (taken as u64).min(self.bytes - self.granted);
+        if self.is_staged {
+            // Which bytes came of which is not known; once all have gone, all that came have been taken.
+            self.unsent = self.unsent.saturating_sub(taken as u64);
+            due = if self.unsent == 0 { self.bytes - self.granted } else { 0 };
+        }
         self.granted += due;
         due as usize
     }
 
     fn new() -> Self {
-        Self { progress: Progress::Nothing, bytes: 0, granted: 0, messages: MessageScanner::new() }
+        Self {
+            progress: Progress::Nothing,
+            bytes: 0,
+            granted: 0,
+            is_staged: false,
+            unsent: 0,
+            messages: MessageScanner::new(),
+        }
     }
 }
 
@@ -214,6 +235,8 @@ impl Exchange {
             is_tunnel: false,
             is_grpc: false,
             reply_is_grpc: false,
+            stages: Stages::default(),
+            original_path: None,
             request: Body::new(),
             reply: Body::new(),
             status: 0,

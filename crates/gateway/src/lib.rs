@@ -19,6 +19,7 @@ pub mod route;
 pub mod runtime;
 pub mod slab;
 pub mod snapshot;
+pub mod stage;
 pub mod stats;
 pub mod target;
 pub mod timer;

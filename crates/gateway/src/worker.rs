@@ -41,6 +41,7 @@ mod mailbox;
 mod relay;
 mod reply;
 mod request;
+mod stages;
 mod timers;
 mod upstream;
 
@@ -270,6 +271,14 @@ impl<I: Io> Worker<I> {
 
     fn on_ready(&mut self, event: Ready) {
         if event.token < LINKS_AT { self.accept(event.token) } else { self.on_link_ready(event) }
+    }
+
+    /// Keeps a buffer for the next body, unless it has grown large.
+    fn keep_body(&mut self, mut body: Vec<u8>) {
+        if body.capacity() <= SPARE_BYTES_MAX && self.spare_bodies.len() < SPARES_MAX {
+            body.clear();
+            self.spare_bodies.push(body);
+        }
     }
 
     fn spare_head(&mut self) -> Head {

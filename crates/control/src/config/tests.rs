@@ -67,11 +67,11 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_write() {
                as 0.0.0.0:8080 or [::]:8080"],
         ),
         (
-            "upstreams: { a: { protocol: http1, endpoints: ['x'] } }\n",
+            "upstreams: { a: { protocol: quic, endpoints: ['x'] } }\n",
             &[
-                "c.yaml:1:29: upstreams.a.protocol: \"http1\" is not known; expected one of: \
-                 h2c, h2",
-                "c.yaml:1:48: upstreams.a.endpoints[0]: no port; expected host:port",
+                "c.yaml:1:29: upstreams.a.protocol: \"quic\" is not known; expected one of: \
+                 h2c, h2, tcp",
+                "c.yaml:1:47: upstreams.a.endpoints[0]: no port; expected host:port",
             ],
         ),
         (

@@ -60,6 +60,9 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Leg { link, stream } = exchange.client;
         let ended = exchange.request.progress == Progress::Ended;
+        if exchange.is_grpc && !exchange.stages.is_empty() {
+            return self.tell_client_through_stages(key, cause, detail, head);
+        }
         let Some(link_ref) = self.links.get_mut(link) else { return };
         let codec = &mut link_ref.codec;
         match exchange.reply.progress {
@@ -101,6 +104,28 @@ impl<I: Io> Worker<I> {
         }
         self.mark_dirty(link);
         self.keep_head(head);
+    }
+
+    fn tell_client_through_stages(
+        &mut self,
+        key: Key,
+        cause: Cause,
+        detail: &str,
+        mut head: narrows_wire::Head,
+    ) {
+        reply::trailers_only(&mut head, cause, detail, b"application/grpc");
+        let told = self.pass_failure(key, &head);
+        self.keep_head(head);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.grpc_status = Some(cause.row().grpc.code());
+        let (client, ended) = (exchange.client, exchange.request.progress == Progress::Ended);
+        let Some(link) = self.links.get_mut(client.link) else { return };
+        match told {
+            false => link.codec.reset(client.stream, reset_code(cause)),
+            true if !ended => link.codec.reset_after_data(client.stream, ErrorCode::NO_ERROR),
+            true => {}
+        }
+        self.mark_dirty(client.link);
     }
 
     /// The client reset its stream: the node is told in the same turn.

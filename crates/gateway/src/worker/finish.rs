@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use narrows_wire::{Name, Time};
 
-use super::{SPARE_BYTES_MAX, SPARES_MAX, Worker};
+use super::Worker;
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
@@ -45,11 +45,7 @@ impl<I: Io> Worker<I> {
             self.record(&exchange, Kind::End);
         }
         self.keep_head(std::mem::take(&mut exchange.head));
-        let mut kept = std::mem::take(&mut exchange.kept);
-        if kept.capacity() <= SPARE_BYTES_MAX && self.spare_bodies.len() < SPARES_MAX {
-            kept.clear();
-            self.spare_bodies.push(kept);
-        }
+        self.keep_body(std::mem::take(&mut exchange.kept));
     }
 
     fn count(&mut self, exchange: &Exchange) {
@@ -138,6 +134,9 @@ impl<I: Io> Worker<I> {
             if let Some(text) = exchange.head.get(name) {
                 record.set_text(field, text);
             }
+        }
+        if let Some(path) = &exchange.original_path {
+            record.set_text(Text::Path, path);
         }
         record.set_text(Text::GrpcMessage, exchange.detail.as_bytes());
         if self.recorder.push(record).is_err() {

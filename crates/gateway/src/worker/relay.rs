@@ -14,6 +14,7 @@ use crate::exchange::{Body, Leg, Progress, Stage};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
+use crate::stage::Part;
 
 /// Request body kept for a call that the gateway answers itself.
 const LOCAL_BODY_BYTES_MAX: usize = 4096;
@@ -52,6 +53,16 @@ impl<I: Io> Worker<I> {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
         }
+        if exchange.stages.is_empty() {
+            self.take_request(key, data, end, source);
+        } else {
+            self.pass_request(key, data, end);
+        }
+    }
+
+    /// Sends bytes of a request on, or keeps them until there is a node.
+    pub(super) fn take_request(&mut self, key: Key, data: &[u8], end: End, source: &[u8]) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         match exchange.stage {
             Stage::Relaying(leg) => {
                 self.keep_for_replay(key, data);
@@ -108,10 +119,18 @@ impl<I: Io> Worker<I> {
         }
         let client = exchange.client;
         let Some(node) = exchange.node_leg() else { return };
+        let is_staged = !exchange.stages.is_empty();
         if end == End::Stream && exchange.reply_is_grpc {
             // A gRPC reply ends with trailers; this one ended without, so it gets some from us.
-            self.forward(client, data, End::Open, source);
+            if is_staged {
+                self.pass_reply(key, Part::Data(data, End::Open));
+            } else {
+                self.forward(client, data, End::Open, source);
+            }
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
+        }
+        if is_staged {
+            return self.pass_reply(key, Part::Data(data, end));
         }
         let sent = self.forward(client, data, end, source);
         if end == End::Stream {
@@ -167,6 +186,9 @@ impl<I: Io> Worker<I> {
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
         }
         exchange.note_status(status);
+        if !exchange.stages.is_empty() {
+            return self.pass_reply(key, Part::Trailers(trailers));
+        }
         let client = exchange.client;
         if let Some(link) = self.links.get_mut(client.link) {
             link.codec.send_trailers(client.stream, trailers);

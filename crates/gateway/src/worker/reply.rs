@@ -9,6 +9,7 @@ use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
+use crate::stage::Part;
 
 impl<I: Io> Worker<I> {
     /// A node began its reply.
@@ -22,6 +23,10 @@ impl<I: Io> Worker<I> {
         if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
             exchange.reply.progress = Progress::Nothing;
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
+        }
+        if !exchange.stages.is_empty() {
+            self.note_response_time(key);
+            return self.pass_reply(key, Part::Head(head, end));
         }
         let Leg { link, stream } = exchange.client;
         if let Some(link) = self.links.get_mut(link) {
@@ -86,12 +91,17 @@ impl Exchange {
         self.reply.progress = Progress::Begun;
         self.replayable = false;
         self.kept.clear();
-        let digits = head.get(Name::Status).unwrap_or_default();
-        self.status =
-            digits.iter().fold(0, |n, digit| n * 10 + u16::from(digit.wrapping_sub(b'0') % 10));
+        self.note_http_status(head);
         let is_grpc = head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         self.reply_is_grpc = self.is_grpc && self.status == 200 && is_grpc;
         self.note_status(head.get(Name::GrpcStatus));
+    }
+
+    /// Notes the status of a reply head, which has three digits.
+    pub(crate) fn note_http_status(&mut self, head: &Head) {
+        let digits = head.get(Name::Status).unwrap_or_default();
+        self.status =
+            digits.iter().fold(0, |n, digit| n * 10 + u16::from(digit.wrapping_sub(b'0') % 10));
     }
 
     /// Notes the status that ends the call.

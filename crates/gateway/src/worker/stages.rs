@@ -1,0 +1,90 @@
+//! Messages that stages change on their way (`stage.rs`), between the relay and the links.
+//!
+//! What is sent is not what has come, so a sender gets credit for all of it once everything that came out of
+//! the stages has gone (see `Body::credit`).
+
+use narrows_wire::codec::End;
+use narrows_wire::{Head, Name};
+
+use super::Worker;
+use crate::exchange::Exchange;
+use crate::io::Io;
+use crate::slab::Key;
+use crate::stage::{BodyStage, Emitted, Part, Refusal};
+
+impl<I: Io> Worker<I> {
+    /// Gives an exchange one more stage.
+    pub(super) fn add_stage(&mut self, key: Key, stage: Box<dyn BodyStage>) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let path = exchange.head.get(Name::Path).unwrap_or_default().to_vec();
+        exchange.stages.push(stage, &mut exchange.head);
+        if exchange.original_path.is_none() && exchange.head.get(Name::Path) != Some(&path[..]) {
+            exchange.original_path = Some(path.into_boxed_slice());
+        }
+        exchange.request.is_staged = true;
+        exchange.reply.is_staged = true;
+    }
+
+    /// Passes bytes of a request through the stages, and on.
+    pub(super) fn pass_request(&mut self, key: Key, data: &[u8], end: End) {
+        let mut out = self.spare_bodies.pop().unwrap_or_default();
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        match exchange.stages.request(data, end, &mut out) {
+            Ok(()) => {
+                exchange.request.unsent += out.len() as u64;
+                self.take_request(key, &out, end, &[]);
+            }
+            Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
+        }
+        self.keep_body(out);
+    }
+
+    /// Passes a part of a reply through the stages, and on.
+    pub(super) fn pass_reply(&mut self, key: Key, part: Part<'_>) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        match exchange.stages.reply(part) {
+            Ok(emitted) => {
+                let credit = self.emit(key, &emitted);
+                if emitted.ended {
+                    return self.on_reply_end(key);
+                }
+                if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
+                    self.grant(node, credit);
+                }
+            }
+            Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
+        }
+    }
+
+    /// Tells the client of a failure through the stages; `whole` is what a gRPC caller would be told. `false`:
+    /// they can not say it.
+    pub(super) fn pass_failure(&mut self, key: Key, whole: &Head) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return true };
+        let Ok(emitted) = exchange.stages.reply(Part::Failure(whole)) else { return false };
+        self.emit(key, &emitted);
+        true
+    }
+
+    /// Writes what came out of the stages to the client; gives the credit that the node gets for it.
+    fn emit(&mut self, key: Key, emitted: &Emitted) -> usize {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return 0 };
+        let client = exchange.client;
+        let Some(link) = self.links.get_mut(client.link) else { return 0 };
+        let mut ended = false;
+        if let Some(head) = &emitted.head {
+            exchange.note_http_status(head);
+            ended = emitted.end_of_head() == End::Stream;
+            link.codec.send_head(client.stream, head, emitted.end_of_head());
+        }
+        let mut sent = 0;
+        if !ended && (!emitted.data.is_empty() || emitted.end_of_data() == End::Stream) {
+            exchange.reply.unsent += emitted.data.len() as u64;
+            sent = link.codec.send_data(client.stream, &emitted.data, emitted.end_of_data());
+        }
+        if let Some(trailers) = &emitted.trailers {
+            link.codec.send_trailers(client.stream, trailers);
+        }
+        self.mark_dirty(client.link);
+        self.exchanges.get_mut(key).map_or(0, |exchange| exchange.reply.credit(sent))
+    }
+}

@@ -10,8 +10,10 @@ pub mod codec;
 pub mod grpc;
 pub mod h2;
 pub mod hpack;
+pub mod proxy_protocol;
 pub mod syntax;
 
+mod crc32c;
 mod fields;
 mod head;
 mod name;

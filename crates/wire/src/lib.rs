@@ -6,6 +6,7 @@
 //! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
 #![warn(missing_docs)]
 
+pub mod client_hello;
 pub mod codec;
 pub mod grpc;
 pub mod h2;

@@ -13,7 +13,9 @@ pub mod h2;
 pub mod hpack;
 pub mod proxy_protocol;
 pub mod syntax;
+pub mod websocket;
 
+mod base64;
 mod crc32c;
 mod fields;
 mod head;

@@ -9,6 +9,7 @@
 pub mod client_hello;
 pub mod codec;
 pub mod grpc;
+pub mod grpc_web;
 pub mod h2;
 pub mod hpack;
 pub mod proxy_protocol;

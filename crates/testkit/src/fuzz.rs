@@ -12,8 +12,12 @@ use narrows_wire::h2::{Config, Connection};
 use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Indexing, Time};
 
+mod edges;
 mod mutate;
 
+pub use edges::{
+    client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
+};
 pub use mutate::Mutator;
 
 /// A fuzz target.
@@ -32,6 +36,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "h2_client", run: h2_client },
     Target { name: "grpc_scanner", run: grpc_scanner },
     Target { name: "grpc_timeout", run: grpc_timeout },
+    Target { name: "proxy_protocol", run: proxy_protocol },
+    Target { name: "client_hello", run: client_hello },
+    Target { name: "websocket_frames", run: websocket_frames },
+    Target { name: "websocket_handshake", run: websocket_handshake },
+    Target { name: "grpc_web_text", run: grpc_web_text },
 ];
 
 /// A connection on default limits may hold so much for a peer that sends at most [`INPUT_BYTES_MAX`].

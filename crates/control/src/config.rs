@@ -49,7 +49,8 @@ pub use process::{
 };
 pub use reference::reference;
 pub use route::{
-    GrpcMatch, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch, ValueRule,
+    GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
+    ValueRule,
 };
 pub use schema::schema;
 pub use secret::{MASK, Secret, SecretUrl, UrlError};

@@ -42,6 +42,7 @@ fn main() {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     });
     let upstream = Upstream {

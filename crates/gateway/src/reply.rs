@@ -43,6 +43,7 @@ pub enum Cause {
     ClientCancelled,
     ClientClosed,
     BadTimeout,
+    BadBody,
     Internal,
 }
 
@@ -104,6 +105,7 @@ table! {
     ClientCancelled   Cancelled         499 "DC"   "client_cancelled"   "the client cancelled the call"
     ClientClosed      Cancelled         499 "DC"   "client_closed"      "the client closed its connection"
     BadTimeout        InvalidArgument   400 "LR"   "bad_grpc_timeout"   "grpc-timeout is malformed"
+    BadBody           InvalidArgument   400 "LR"   "bad_body"           "the body of the request is malformed"
     Internal          Internal          500 "LR"   "internal"           "the gateway failed"
 }
 

@@ -103,8 +103,19 @@ pub struct Route {
     pub message_bytes_max: Option<u32>,
     /// The largest body kept for a replay on another connection.
     pub replay_bytes_max: usize,
+    /// Whether calls in gRPC-Web become calls in gRPC.
+    pub grpc_web: Translate,
     /// Counters, one shard per worker.
     pub stats: Arc<RouteStats>,
+}
+
+/// Whether a message is made into one of another protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Translate {
+    /// It is.
+    Yes,
+    /// It passes as it is.
+    No,
 }
 
 /// The protocol spoken to the nodes of an upstream.

@@ -6,12 +6,16 @@
 //! client: requests pass from first to last, replies from last to first. The worker drives them in
 //! `worker/stages.rs`.
 
+mod grpc_web;
+
 use std::fmt::Debug;
 
 use narrows_wire::Head;
 use narrows_wire::codec::End;
 
 use crate::reply::Cause;
+
+pub use grpc_web::GrpcWeb;
 
 /// Changes the messages of one exchange.
 pub trait BodyStage: Debug {

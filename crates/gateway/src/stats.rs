@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::reply::TABLE;
+use crate::reply::{Cause, TABLE};
 
 /// Counts up. Only one thread may write.
 #[derive(Debug, Default)]
@@ -30,6 +30,10 @@ pub struct Histogram {
     sum_nanos: Counter,
 }
 
+/// A counter for each cause.
+#[derive(Debug)]
+pub struct Causes([Counter; TABLE.len()]);
+
 /// What happened on a route, in one worker.
 #[derive(Debug, Default)]
 pub struct RouteShard {
@@ -47,8 +51,8 @@ pub struct RouteShard {
     pub bytes_out: Counter,
     /// Calls that live now.
     pub active: Gauge,
-    /// Replies made by the gateway itself, by [`Cause`](crate::reply::Cause).
-    pub local: [Counter; TABLE.len()],
+    /// Replies made by the gateway itself.
+    pub local: Causes,
 }
 
 /// What happened towards an upstream, in one worker.
@@ -97,7 +101,7 @@ pub struct WorkerStats {
     /// Turns of the loop.
     pub turns: Counter,
     /// Replies to requests that have no route, by [`Cause`](crate::reply::Cause).
-    pub unrouted: [Counter; TABLE.len()],
+    pub unrouted: Causes,
     methods: Mutex<Vec<Arc<MethodStats>>>,
 }
 
@@ -131,6 +135,21 @@ impl Counter {
     /// The present value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Causes ===
+
+impl Causes {
+    /// The counter of a cause.
+    pub fn of(&self, cause: Cause) -> &Counter {
+        &self.0[cause as usize]
+    }
+}
+
+impl Default for Causes {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
     }
 }
 

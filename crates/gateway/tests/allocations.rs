@@ -19,7 +19,7 @@ use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::runtime;
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
-    Snapshot, Speaks, Targets, Timeouts, Upstream,
+    Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
@@ -274,6 +274,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     };
     Snapshot {

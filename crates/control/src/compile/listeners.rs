@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use narrows_gateway::route::Router;
-use narrows_gateway::snapshot::{Accepts, Listener, Route, Timeouts};
+use narrows_gateway::snapshot::{Accepts, Listener, Route, Timeouts, Translate};
 
 use super::previous::Previous;
 use super::report::Report;
@@ -99,6 +99,7 @@ fn tunnel(
         timeouts,
         message_bytes_max: None,
         replay_bytes_max: 0,
+        grpc_web: Translate::No,
         stats,
     })
 }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use narrows_gateway::route::{
     AuthorityMatch, GrpcMatch, HeaderName, Match, Method, PathMatch, Pattern, Router, ValueMatch,
 };
-use narrows_gateway::snapshot::{Networks, Route, Timeouts};
+use narrows_gateway::snapshot::{Networks, Route, Timeouts, Translate};
 
 use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::upstreams;
 use crate::config::{
-    self, Config, ListenerProtocol, MatchConfig, ProtocolWord, RouteConfig, Size, ValueRule,
+    self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, ProtocolWord, RouteConfig, Size,
+    ValueRule,
 };
 
 /// The largest body that may be kept for a replay.
@@ -61,6 +62,10 @@ pub(super) fn compile(
                 timeouts: timeouts(route_config),
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
+                grpc_web: match route_config.grpc_web {
+                    GrpcWebRule::Translate => Translate::Yes,
+                    GrpcWebRule::Pass => Translate::No,
+                },
                 stats,
             };
             routes.push((conditions, Arc::new(route)));

@@ -26,11 +26,24 @@ pub struct RouteConfig {
     pub upstream: String,
     /// Limits in time. There are none unless written, so that streams may live for hours.
     pub timeouts: RouteTimeouts,
+    /// What is done with calls in gRPC-Web.
+    pub grpc_web: GrpcWebRule,
     /// The largest gRPC message, in either direction. `none` or 0: no limit.
     pub message_bytes_max: Limit<Size>,
     /// The largest request body kept, so that a call which a node provably did not process can be
     /// sent once more. 0: none is kept, only calls without a body are sent again.
     pub replay_bytes_max: Size,
+}
+
+/// What is done with calls in gRPC-Web.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GrpcWebRule {
+    /// They become calls in gRPC; other requests pass as they are.
+    #[default]
+    Translate,
+    /// They pass as they are, to nodes that understand them.
+    Pass,
 }
 
 /// Conditions on a request.
@@ -136,6 +149,7 @@ impl Default for RouteConfig {
             matches: MatchConfig::default(),
             upstream: String::new(),
             timeouts: RouteTimeouts::default(),
+            grpc_web: GrpcWebRule::Translate,
             message_bytes_max: Limit(None),
             replay_bytes_max: Size(64 << 10),
         }

@@ -148,16 +148,16 @@ fn locals(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<WorkerStats>])
     };
     for row in TABLE {
         for route in routes {
-            sample(&route.name, row, sum(route, |shard| shard.local.get(row.cause as usize)));
+            sample(&route.name, row, sum(route, |shard| Some(shard.local.of(row.cause))));
         }
         // A request without a route has an empty label.
-        let unrouted = workers.iter().map(|worker| worker.unrouted[row.cause as usize].get());
+        let unrouted = workers.iter().map(|worker| worker.unrouted.of(row.cause).get());
         sample("", row, unrouted.sum());
     }
     let help = "Calls ended because a stage took too long.";
     let mut family = text.family("narrows_timeouts_total", Kind::Counter, help);
     for (cause, stage) in STAGES {
-        let of = |route: &&Arc<Route>| sum(route, |shard| shard.local.get(cause as usize));
+        let of = |route: &&Arc<Route>| sum(route, |shard| Some(shard.local.of(cause)));
         family.sample(&[("stage", stage)], routes.iter().map(of).sum::<u64>() as f64);
     }
 }

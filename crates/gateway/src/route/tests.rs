@@ -3,7 +3,7 @@
 use narrows_wire::Indexing;
 
 use super::*;
-use crate::snapshot::{Networks, Timeouts};
+use crate::snapshot::{Networks, Timeouts, Translate};
 use crate::stats::RouteStats;
 
 #[test]
@@ -219,6 +219,7 @@ fn route(name: &str) -> Arc<Route> {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 0,
+        grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     })
 }

@@ -51,7 +51,7 @@ impl<I: Io> Worker<I> {
     fn count(&mut self, exchange: &Exchange) {
         let Some(route) = exchange.route() else {
             if let Some(cause) = exchange.cause {
-                self.stats.unrouted[cause as usize].add(1);
+                self.stats.unrouted.of(cause).add(1);
             }
             return;
         };
@@ -65,7 +65,7 @@ impl<I: Io> Worker<I> {
         shard.bytes_in.add(exchange.request.bytes);
         shard.bytes_out.add(exchange.reply.bytes);
         if let Some(cause) = exchange.cause {
-            shard.local[cause as usize].add(1);
+            shard.local.of(cause).add(1);
         }
         if exchange.is_grpc {
             let method = self.method(exchange);

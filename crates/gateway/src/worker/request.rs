@@ -12,7 +12,8 @@ use crate::link::Side;
 use crate::reply::Cause;
 use crate::route::Request;
 use crate::slab::Key;
-use crate::snapshot::Accepts;
+use crate::snapshot::{Accepts, Translate};
+use crate::stage::GrpcWeb;
 
 impl<I: Io> Worker<I> {
     /// A client began a request; `head` is taken and another one left in its place.
@@ -49,7 +50,11 @@ impl<I: Io> Worker<I> {
             return self.begin_health(key);
         }
         let active = self.active.clone();
-        let index = self.find_route(key, &active).ok_or_else(|| Failure::new(Cause::NoRoute))?;
+        let Some(index) = self.find_route(key, &active) else {
+            // A browser can read the answer only in its own format.
+            self.translate_grpc_web(key)?;
+            return Err(Failure::new(Cause::NoRoute));
+        };
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let route = active.snapshot.router.route(index);
         exchange.route = Some(index);
@@ -63,6 +68,9 @@ impl<I: Io> Worker<I> {
             Some(Err(_)) => return Err(Failure::new(Cause::BadTimeout)),
         };
         exchange.clocks.start(&route.timeouts, asked, now);
+        if route.grpc_web == Translate::Yes {
+            self.translate_grpc_web(key)?;
+        }
         if let Some(interval) = self.records().filter(|interval| !interval.is_zero()) {
             let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
             exchange.clocks.record = now + interval;
@@ -70,6 +78,25 @@ impl<I: Io> Worker<I> {
         self.locate(key)?;
         self.arm_exchange(key);
         Ok(())
+    }
+
+    /// A call in gRPC-Web becomes one in gRPC.
+    fn translate_grpc_web(&mut self, key: Key) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        let Some(stage) = GrpcWeb::of(&exchange.head) else { return Ok(()) };
+        exchange.is_grpc = true;
+        self.add_stage(key, Box::new(stage));
+        self.pass_end_of_head(key)
+    }
+
+    /// Where the head is all of a request, the stages learn of its end with it.
+    fn pass_end_of_head(&mut self, key: Key) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        if exchange.request.progress != Progress::Ended {
+            return Ok(());
+        }
+        let passed = exchange.stages.request(&[], End::Stream, &mut exchange.kept);
+        passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })
     }
 
     fn find_route(&mut self, key: Key, active: &Active) -> Option<usize> {

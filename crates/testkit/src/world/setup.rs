@@ -12,7 +12,7 @@ use narrows_gateway::record;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
-    Snapshot, Speaks, Targets, Timeouts, Upstream,
+    Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
@@ -191,6 +191,7 @@ fn router(stats: Arc<RouteStats>) -> Router {
         timeouts: Timeouts { response: Some(RESPONSE_TIMEOUT), ..Timeouts::default() },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        grpc_web: Translate::No,
         stats,
     };
     Router::new(vec![(Match::default(), Arc::new(route))])

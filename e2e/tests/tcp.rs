@@ -88,6 +88,88 @@ fn a_connection_on_which_nothing_moves_is_closed() {
     served.join().unwrap();
 }
 
+/// The ClientHello chooses the node, and every byte of it reaches the node.
+#[test]
+fn tls_passes_through_to_the_node_that_the_client_asks_for() {
+    let named = |name: &'static [u8]| {
+        node(move |mut client| {
+            let mut hello = vec![0; client_hello("b.example.com").len()];
+            client.read_exact(&mut hello).unwrap();
+            assert!(hello == client_hello("b.example.com") || name == b"rest");
+            client.write_all(name).unwrap();
+        })
+    };
+    let (first, _) = named(b"first");
+    let ((second, second_served), (rest, rest_served)) = (named(b"second"), named(b"rest"));
+    let gateway = Narrows::start(&format!(
+        "\
+listeners:
+  - address: 127.0.0.1:0
+    protocol: tcp
+    passthrough:
+      - {{ server_names: [a.example.com], upstream: first }}
+      - {{ server_names: ['*.example.com'], upstream: second }}
+    upstream: rest
+upstreams:
+  first: {{ protocol: tcp, endpoints: ['{first}'] }}
+  second: {{ protocol: tcp, endpoints: ['{second}'] }}
+  rest: {{ protocol: tcp, endpoints: ['{rest}'] }}
+"
+    ));
+    let mut client = connect(&gateway);
+    let hello = client_hello("b.example.com");
+    // In two pieces, as a slow network brings it.
+    client.write_all(&hello[..20]).unwrap();
+    client.write_all(&hello[20..]).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "second");
+    second_served.join().unwrap();
+
+    let mut client = connect(&gateway);
+    client.write_all(&vec![b'x'; hello.len()]).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "rest");
+    rest_served.join().unwrap();
+}
+
+/// Whose connection it is, the balancer in front says; the networks of a lookup and the log go by that.
+#[test]
+fn the_header_of_the_proxy_protocol_is_read_and_required() {
+    let (node, served) = node(|mut client| {
+        let mut all = String::new();
+        client.read_to_string(&mut all).unwrap();
+        client.write_all(all.as_bytes()).unwrap();
+    });
+    let config = "    proxy_protocol: true\n";
+    let gateway = gateway(node, config);
+    let mut client = connect(&gateway);
+    client.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 4000 443\r\nhello").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "hello", "the header is ours");
+    served.join().unwrap();
+
+    let mut client = connect(&gateway);
+    client.write_all(b"hello").unwrap();
+    let end = client.read(&mut [0; 1]);
+    assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
+}
+
+/// The first bytes of a TLS connection to this host, with nothing but what is looked at.
+fn client_hello(host: &str) -> Vec<u8> {
+    let u16 = |number: usize| u16::try_from(number).unwrap().to_be_bytes();
+    let name = [&[0][..], &u16(host.len()), host.as_bytes()].concat();
+    let list = [&u16(name.len())[..], &name].concat();
+    let extension = [&[0, 0][..], &u16(list.len()), &list].concat();
+    let mut body = [&[3, 3][..], &[7; 32], &[0], &[0, 2, 0x13, 1], &[1, 0]].concat();
+    body.extend([&u16(extension.len())[..], &extension].concat());
+    let message = [&[1, 0][..], &u16(body.len()), &body].concat();
+    [&[22, 3, 1][..], &u16(message.len()), &message].concat()
+}
+
 /// A node that takes one connection.
 fn node(serve: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

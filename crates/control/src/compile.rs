@@ -15,6 +15,7 @@ mod report;
 mod routes;
 mod stores;
 mod tls;
+mod tunnels;
 mod upstreams;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 
-use crate::config::{Config, Fault, Loaded};
+use crate::config::{Config, Fault, ListenerConfig, Loaded};
 use report::Report;
 
 /// A configuration that can be used.
@@ -95,7 +96,7 @@ fn workers(config: &Config, previous: &Previous, report: &mut Report<'_>) {
 fn unused(config: &Config, report: &mut Report<'_>) {
     for name in config.upstreams.keys() {
         let by_route = config.routes.iter().any(|route| route.upstream == *name)
-            || config.listeners.iter().any(|listener| listener.upstream.as_ref() == Some(name));
+            || config.listeners.iter().flat_map(ListenerConfig::upstreams).any(|used| used == name);
         let fallbacks = config.upstreams.values().filter_map(upstreams::fallback);
         if !by_route && !fallbacks.into_iter().any(|fallback| fallback == name) {
             report.warn(format!("upstreams.{name}"), "no route leads to this upstream");

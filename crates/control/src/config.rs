@@ -40,7 +40,7 @@ pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
 pub use listener::{
     CertificatePair, ListenerConfig, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
-    ListenerTls, TlsVersion,
+    ListenerTls, PassthroughRule, TlsVersion,
 };
 pub use path::FilePath;
 pub use process::{

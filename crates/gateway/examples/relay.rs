@@ -70,6 +70,7 @@ fn main() {
         address: format!("127.0.0.1:{}", args[1]).parse().expect("a port"),
         tls: None,
         accepts: Accepts::Http,
+        proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2,
         idle_timeout: Duration::from_secs(120),

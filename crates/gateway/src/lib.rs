@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod io;
 pub mod link;
 pub mod lookup;
+pub mod passthrough;
 pub mod pool;
 pub mod record;
 pub mod reply;

@@ -72,6 +72,10 @@ pub struct Link<S> {
     pub tls: Option<Box<Tls>>,
     /// The protocol.
     pub codec: Codec,
+    /// Whether a header of the PROXY protocol comes before anything else.
+    pub awaits_proxy_header: bool,
+    /// The route of its bytes, an index into the snapshot of this turn, until its exchange begins.
+    pub route: Option<usize>,
     /// Bytes of the protocol that the engine has not taken yet.
     pub kept: Vec<u8>,
     /// Whether the peer has ended its direction, and ours goes on.
@@ -134,6 +138,8 @@ impl<S: Socket> Link<S> {
             socket,
             tls: None,
             codec,
+            awaits_proxy_header: false,
+            route: None,
             kept: Vec::new(),
             input_ended: false,
             output_ended: false,

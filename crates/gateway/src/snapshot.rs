@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use narrows_wire::h2;
 
 use crate::lookup::Store;
+use crate::passthrough::Passthrough;
 use crate::route::{Router, Template};
 use crate::stats::{RouteStats, UpstreamStats};
 
@@ -54,6 +55,8 @@ pub struct Listener {
     pub accepts: Accepts,
     /// HTTP/2 limits towards clients.
     pub h2: Arc<h2::Config>,
+    /// Whether each connection begins with a header that says whose it is.
+    pub proxy_protocol: ProxyProtocol,
     /// A client has this long for the TLS handshake, and again to show what it speaks.
     pub preface_timeout: Duration,
     /// A connection without streams is closed after this long.
@@ -68,13 +71,23 @@ pub struct Listener {
     pub tcp_keepalive: Duration,
 }
 
+/// Whether connections begin with a header of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do not.
+    None,
+    /// They do, and a connection without one is closed: whoever could leave it out could choose whose
+    /// address is believed.
+    Required,
+}
+
 /// What a listener takes.
 #[derive(Debug, Clone)]
 pub enum Accepts {
     /// HTTP; which version, a connection tells by its first bytes or by ALPN.
     Http,
-    /// Any bytes, for the route with this index.
-    Bytes(usize),
+    /// Any bytes.
+    Bytes(Passthrough),
 }
 
 /// The limits in time of a call. `None`: no limit.
@@ -225,11 +238,11 @@ pub struct Networks(Vec<IpNet>);
 // === impl Snapshot ===
 
 impl Snapshot {
-    /// The route of the bytes that come to the listener of this name.
-    pub fn tunnel(&self, listener: &str) -> Option<usize> {
+    /// Where the listener of this name sends bytes, if that is what it takes.
+    pub fn passthrough(&self, listener: &str) -> Option<&Passthrough> {
         let listener = self.listeners.iter().find(|known| *known.name == *listener)?;
-        match listener.accepts {
-            Accepts::Bytes(route) => Some(route),
+        match &listener.accepts {
+            Accepts::Bytes(passthrough) => Some(passthrough),
             Accepts::Http => None,
         }
     }

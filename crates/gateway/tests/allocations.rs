@@ -18,8 +18,8 @@ use narrows_gateway::record::Records;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::runtime;
 use narrows_gateway::snapshot::{
-    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
-    Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
+    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, ProxyProtocol,
+    Route, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
@@ -260,6 +260,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         tls: None,
         accepts: Accepts::Http,
+        proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
         idle_timeout: Duration::from_secs(30),

@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use narrows_gateway::route::Router;
-use narrows_gateway::snapshot::{Accepts, Listener, Route, Timeouts, Translate};
+use narrows_gateway::snapshot::{Accepts, Listener, ProxyProtocol};
 
 use super::previous::Previous;
 use super::report::Report;
-use super::{NEVER, http2, tls, upstreams};
-use crate::config::{Config, ListenerConfig, ListenerProtocol, ProtocolWord};
+use super::tunnels::Tunnels;
+use super::{NEVER, http2, tls};
+use crate::config::{Config, ListenerConfig, ListenerProtocol};
 
 /// Compiles every listener.
 pub(super) fn compile(
@@ -37,12 +38,11 @@ pub(super) fn compile(
             1 => listener_config.address.to_string().into(),
             count => format!("{}#{count}", listener_config.address).into(),
         };
-        let carried = (previous, &mut *next);
         let accepts = match listener_config.protocol {
             ListenerProtocol::Http => http(&path, listener_config, report),
             ListenerProtocol::Tcp => {
-                let route = tunnel(&path, &name, config, listener_config, carried, report);
-                route.map(|route| Accepts::Bytes(router.attach(Arc::new(route))))
+                let tunnels = Tunnels { config, previous, next: &mut *next, router: &mut *router };
+                tunnels.compile(&path, &name, listener_config, report).map(Accepts::Bytes)
             }
         };
         let carried = (previous, &mut *next);
@@ -70,46 +70,15 @@ fn addresses(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// The route of a listener that takes any bytes.
-fn tunnel(
-    path: &str,
-    name: &str,
-    config: &Config,
-    listener: &ListenerConfig,
-    (previous, next): (&Previous, &mut Previous),
-    report: &mut Report<'_>,
-) -> Option<Route> {
-    let Some(wanted) = &listener.upstream else {
-        report.error(path, "protocol tcp needs upstream: the one that takes the connections");
-        return None;
-    };
-    let path = format!("{path}.upstream");
-    let upstream = upstreams::index(config, &path, wanted, report)?;
-    if config.upstreams[wanted].protocol != ProtocolWord::Tcp {
-        report.error(path, format!("upstream {wanted} needs protocol tcp for this"));
-        return None;
-    }
-    let name = format!("tcp {name}");
-    let stats = previous.route(&name, next);
-    let timeouts =
-        Timeouts { idle: listener.timeouts.tunnel_idle.duration(), ..Timeouts::default() };
-    Some(Route {
-        name: name.into(),
-        upstream,
-        timeouts,
-        message_bytes_max: None,
-        replay_bytes_max: 0,
-        grpc_web: Translate::No,
-        stats,
-    })
-}
-
 /// Checks that nothing is written that only other protocols have.
 fn http(path: &str, listener: &ListenerConfig, report: &mut Report<'_>) -> Option<Accepts> {
-    if listener.upstream.is_some() {
+    let written = [
+        ("upstream", listener.upstream.is_some()),
+        ("passthrough", !listener.passthrough.is_empty()),
+    ];
+    for (key, _) in written.into_iter().filter(|(_, is_written)| *is_written) {
         let message = "only protocol tcp has it; routes say where requests go";
-        report.error(format!("{path}.upstream"), message);
-        return None;
+        report.error(format!("{path}.{key}"), message);
     }
     Some(Accepts::Http)
 }
@@ -134,6 +103,10 @@ fn listener(
         address: config.address.0,
         tls,
         accepts: Accepts::Http,
+        proxy_protocol: match config.proxy_protocol {
+            true => ProxyProtocol::Required,
+            false => ProxyProtocol::None,
+        },
         h2,
         preface_timeout: config.timeouts.preface.0,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),

@@ -23,9 +23,17 @@ pub struct ListenerConfig {
     pub address: Address,
     /// What is spoken on it.
     pub protocol: ListenerProtocol,
-    /// The upstream that takes each connection, for protocol `tcp`.
+    /// The upstream that takes each connection, for protocol `tcp`; with `passthrough`, those that no
+    /// rule of it takes, which are closed without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// Where TLS connections go, for protocol `tcp` without `tls`: by what the client asks for, the TLS
+    /// itself passing untouched. The first rule that fits wins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passthrough: Vec<PassthroughRule>,
+    /// Each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it
+    /// is; one without is closed. For listeners that only a trusted balancer can reach.
+    pub proxy_protocol: bool,
     /// TLS on this listener. Without it, connections are in the clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ListenerTls>,
@@ -57,6 +65,22 @@ pub enum ListenerProtocol {
     Http,
     /// Any bytes, relayed to `upstream` as they are.
     Tcp,
+}
+
+/// A rule for TLS connections that pass through. All of its conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["upstream"]))]
+pub struct PassthroughRule {
+    /// The client asks for one of these hosts (SNI): `api.example.com`, or `*.example.com` for all
+    /// names below. Default: whatever it asks for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_names: Vec<String>,
+    /// The client offers one of these protocols (ALPN), such as `h2`. Default: whatever it offers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alpn: Vec<String>,
+    /// The upstream that takes the connection.
+    pub upstream: String,
 }
 
 /// TLS of a listener: TLS 1.2 and 1.3, HTTP/2 by ALPN. Files are read again at each reload.
@@ -145,12 +169,21 @@ pub struct ListenerTimeouts {
 
 // === impl ListenerConfig ===
 
+impl ListenerConfig {
+    /// The upstreams that it names.
+    pub fn upstreams(&self) -> impl Iterator<Item = &String> {
+        self.upstream.iter().chain(self.passthrough.iter().map(|rule| &rule.upstream))
+    }
+}
+
 impl Default for ListenerConfig {
     fn default() -> Self {
         Self {
             address: Address(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
             protocol: ListenerProtocol::Http,
             upstream: None,
+            passthrough: Vec::new(),
+            proxy_protocol: false,
             tls: None,
             http2: ListenerHttp2::default(),
             timeouts: ListenerTimeouts::default(),

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use narrows_wire::client_hello::ClientHelloReader;
 use narrows_wire::codec::{End, ErrorCode, Event, OpenError, Output, Rejected, StreamKey};
 use narrows_wire::{Head, Time, h2, raw};
 
@@ -27,6 +28,10 @@ pub enum Codec {
 /// A link that has not shown what it speaks.
 #[derive(Debug, Default)]
 pub struct Unknown {
+    /// Reads the ClientHello, where that is to tell.
+    pub hello: ClientHelloReader,
+    /// Bytes that it has seen of those that are kept.
+    pub seen: usize,
     /// Always empty; stands where an engine's output would.
     output: Output,
     /// Nobody wants to know any more.

@@ -1,14 +1,21 @@
 //! What a new connection speaks: told by the listener, by ALPN, or by its first bytes.
 //!
 //! Until it is known the link has no engine, and what has come is kept as it is. HTTP/2 with prior knowledge
-//! begins with a preface that no other protocol can begin with (RFC 9113 §3.4).
+//! begins with a preface that no other protocol can begin with (RFC 9113 §3.4). On a listener for any bytes the
+//! ClientHello tells the route, if there are rules for it. Before all of that a header of the PROXY protocol may
+//! say whose connection it is.
 
+use narrows_wire::client_hello::Peek;
 use narrows_wire::codec::Role;
+use narrows_wire::proxy_protocol::{self, Origin, Progress};
 use narrows_wire::{Time, h2, raw};
+use tracing::debug;
 
 use super::Worker;
+use super::links::Loss;
 use crate::io::Io;
-use crate::link::{Alpn, Codec, Side};
+use crate::link::{Alpn, Codec, Side, State};
+use crate::passthrough::Passthrough;
 use crate::slab::Key;
 use crate::snapshot::{Accepts, Listener, Speaks, Upstream};
 
@@ -20,40 +27,96 @@ impl<I: Io> Worker<I> {
             return true;
         }
         let Side::Downstream(listener) = &link.side else { return false };
-        let Some(codec) = listener.codec_for(input, self.now) else { return false };
+        let listener = listener.clone();
+        let codec = match listener.accepts {
+            Accepts::Http => listener.codec_for(input, self.now),
+            Accepts::Bytes(_) => self.find_passthrough(key, &listener, input),
+        };
+        let Some(codec) = codec else { return false };
+        let Some(link) = self.links.get_mut(key) else { return false };
         link.codec = codec;
         self.on_open(key);
         true
+    }
+
+    /// A connection that need not be seen: perhaps it is the node that speaks first.
+    pub(super) fn settle_without_input(&mut self, key: Key) {
+        let Some(link) = self.links.get(key) else { return };
+        if link.state == State::Open && !link.awaits_proxy_header && !link.codec.is_known() {
+            self.is_known(key, &[]);
+            self.mark_dirty(key);
+        }
+    }
+
+    /// The engine of a listener for any bytes, once the route is known.
+    fn find_passthrough(&mut self, key: Key, listener: &Listener, input: &[u8]) -> Option<Codec> {
+        let active = self.active.clone();
+        let none = Passthrough::default();
+        let rules = active.snapshot.passthrough(&listener.name).unwrap_or(&none);
+        let link = self.links.get_mut(key)?;
+        // Whoever ends the TLS here has seen the hello already.
+        if rules.rules.is_empty() || link.tls.is_some() {
+            link.route = rules.find(None);
+            return Some(opaque(Role::Server));
+        }
+        let Codec::Unknown(unknown) = &mut link.codec else { return None };
+        let news = input.get(unknown.seen..).unwrap_or_default();
+        unknown.seen = input.len();
+        let hello = match unknown.hello.feed(news) {
+            Ok(Peek::NeedMore) => return None,
+            Ok(Peek::NotTls) => None,
+            Ok(Peek::Hello(hello)) => Some(hello),
+            Err(fault) => {
+                debug!(peer = %link.peer, %fault, "no TLS that can be routed");
+                self.lose_link(key, Loss::Protocol);
+                return None;
+            }
+        };
+        link.route = rules.find(hello.as_ref());
+        Some(opaque(Role::Server))
+    }
+
+    /// Takes the header of the PROXY protocol, and what follows it.
+    pub(super) fn take_proxy_header(&mut self, key: Key, wire: &[u8]) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        let mut all = std::mem::take(&mut link.kept);
+        all.extend_from_slice(wire);
+        match proxy_protocol::parse(&all) {
+            Ok(Progress::NeedMore) => link.kept = all,
+            Ok(Progress::Parsed { consumed, header }) => {
+                if let Origin::Proxied(ends) = header.origin {
+                    link.peer = ends.source;
+                }
+                link.awaits_proxy_header = false;
+                self.settle_without_input(key);
+                self.take_input(key, all.get(consumed..).unwrap_or_default());
+            }
+            Err(fault) => {
+                debug!(peer = %link.peer, %fault, "no PROXY header");
+                self.lose_link(key, Loss::Protocol);
+            }
+        }
     }
 }
 
 // === impl Listener ===
 
 impl Listener {
-    /// The engine for a connection that begins with these bytes, if they tell.
-    pub(super) fn codec_for(&self, input: &[u8], now: Time) -> Option<Codec> {
-        match self.accepts {
-            Accepts::Bytes(_) => {
-                let limits = raw::Limits::default();
-                Some(Codec::Raw(raw::Connection::new(Role::Server, limits)))
-            }
-            Accepts::Http if input.is_empty() => None,
-            Accepts::Http => Some(self.h2(now)),
-        }
+    /// The engine for an HTTP connection that begins with these bytes, if they tell.
+    fn codec_for(&self, input: &[u8], now: Time) -> Option<Codec> {
+        if input.is_empty() { None } else { Some(self.h2(now)) }
     }
 
     /// The engine for a client that agreed on this by ALPN, if that tells.
     pub(super) fn codec_by_alpn(&self, alpn: Alpn, now: Time) -> Option<Codec> {
         match (&self.accepts, alpn) {
             (Accepts::Http, Alpn::H2) => Some(self.h2(now)),
-            (Accepts::Http, Alpn::Http1 | Alpn::None) | (Accepts::Bytes(_), _) => {
-                self.codec_for(&[], now)
-            }
+            (Accepts::Http, Alpn::Http1 | Alpn::None) | (Accepts::Bytes(_), _) => None,
         }
     }
 
     /// The engine for a client that speaks HTTP/2.
-    pub(super) fn h2(&self, now: Time) -> Codec {
+    fn h2(&self, now: Time) -> Codec {
         Codec::H2(h2::Connection::new(Role::Server, self.h2.clone(), now))
     }
 }
@@ -65,7 +128,11 @@ impl Upstream {
     pub(super) fn codec(&self, now: Time) -> Codec {
         match self.protocol.speaks {
             Speaks::Http2 => Codec::H2(h2::Connection::new(Role::Client, self.h2.clone(), now)),
-            Speaks::Bytes => Codec::Raw(raw::Connection::new(Role::Client, raw::Limits::default())),
+            Speaks::Bytes => opaque(Role::Client),
         }
     }
+}
+
+fn opaque(role: Role) -> Codec {
+    Codec::Raw(raw::Connection::new(role, raw::Limits::default()))
 }

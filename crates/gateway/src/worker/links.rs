@@ -134,8 +134,11 @@ impl<I: Io> Worker<I> {
     }
 
     /// Handles bytes of the wire.
-    fn take_input(&mut self, key: Key, wire: &[u8]) {
+    pub(super) fn take_input(&mut self, key: Key, wire: &[u8]) {
         let Some(link) = self.links.get_mut(key) else { return };
+        if link.awaits_proxy_header {
+            return self.take_proxy_header(key, wire);
+        }
         if link.tls.is_none() {
             return self.take_protocol(key, wire);
         }

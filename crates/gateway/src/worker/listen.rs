@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::{Owner, Worker};
 use crate::io::Io;
 use crate::link::{Codec, Link, Side, State, Tls};
-use crate::snapshot::Listener;
+use crate::snapshot::{Listener, ProxyProtocol};
 
 /// Connections taken from one queue before the links have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -164,19 +164,18 @@ impl<I: Io> Worker<I> {
             Err(error) => return debug!(%peer, %error, "no TLS session"),
         };
         let due = self.now + listener.preface_timeout;
+        let awaits_proxy_header = listener.proxy_protocol == ProxyProtocol::Required;
         let side = Side::Downstream(listener);
         let mut link = Link::new(socket, side, peer, Codec::unknown(), self.now, due);
         if tls.is_some() {
             link.state = State::Handshake;
         }
         link.tls = tls;
+        link.awaits_proxy_header = awaits_proxy_header;
         link.seat = Some(seat);
         let key = self.links.insert(Box::new(link));
         self.downstream_links += 1;
-        // Opaque bytes need not be seen: perhaps it is the node that speaks first.
-        if self.links.get(key).is_some_and(|link| link.state == State::Open) {
-            self.is_known(key, &[]);
-        }
+        self.settle_without_input(key);
         self.stats.accepted.add(1);
         self.stats.downstream.add(1);
         self.register(key);

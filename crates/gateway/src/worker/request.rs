@@ -106,7 +106,7 @@ impl<I: Io> Worker<I> {
             && let Accepts::Bytes(_) = listener.accepts
         {
             exchange.is_tunnel = true;
-            return active.snapshot.tunnel(&listener.name);
+            return link.route;
         }
         let request = Request { head: &exchange.head, source: link.peer.ip() };
         active.snapshot.router.find(&request)

@@ -187,9 +187,12 @@ impl<I: Io> Worker<I> {
         match &link.side {
             Side::Downstream(listener) => {
                 link.due = self.now + listener.preface_timeout;
-                if let Some(codec) = listener.codec_by_alpn(alpn, self.now) {
-                    link.codec = codec;
-                    self.on_open(key);
+                match listener.codec_by_alpn(alpn, self.now) {
+                    Some(codec) => {
+                        link.codec = codec;
+                        self.on_open(key);
+                    }
+                    None => self.settle_without_input(key),
                 }
                 true
             }

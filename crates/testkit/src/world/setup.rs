@@ -11,8 +11,8 @@ use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
-    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, Route,
-    Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
+    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, ProxyProtocol,
+    Route, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
@@ -167,6 +167,7 @@ fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
         address: gateway,
         tls: None,
         accepts: Accepts::Http,
+        proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
         idle_timeout: Duration::from_secs(30),

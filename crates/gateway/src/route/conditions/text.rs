@@ -211,7 +211,8 @@ impl AuthorityMatch {
         Ok(Self { kind, host: host.to_ascii_lowercase().into(), port })
     }
 
-    pub(super) fn holds(&self, authority: &[u8]) -> bool {
+    /// Whether it is this host, or one of these.
+    pub fn holds(&self, authority: &[u8]) -> bool {
         let (host, port) = host_and_port(authority);
         if self.port.is_some_and(|wanted| port.and_then(parse_port) != Some(wanted)) {
             return false;

@@ -12,6 +12,8 @@ use crate::documents;
 /// Everything that `narrows-wire` may depend on, itself included: no I/O, no clock, no executor.
 const WIRE: &[&str] = &[
     "narrows-wire",
+    "httparse",
+    "memchr",
     "thiserror",
     // What the derive macro of `thiserror` runs on; nothing of it is in the program.
     "thiserror-impl",

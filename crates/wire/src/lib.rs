@@ -8,6 +8,7 @@
 
 pub mod codec;
 pub mod grpc;
+pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod syntax;

@@ -160,6 +160,7 @@ impl Connection {
         if matches!(self.going, Going::Stays | Going::Leaves) {
             self.going = Going::Drained;
             self.inbound = Inbound::Lost;
+            self.late = None;
             self.watch.stop_head();
             self.events.push_back(Event::Drained);
         }

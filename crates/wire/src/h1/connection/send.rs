@@ -113,11 +113,12 @@ impl Connection {
         if exchange.version == Version::V10 || self.outbound != Outbound::Head {
             return;
         }
-        if let Some(exchange) = self.exchange.as_mut().filter(|_| status == 100) {
-            if exchange.expectation == Expectation::Due {
-                exchange.expectation = Expectation::Met;
-                self.watch_body();
-            }
+        if status == 100
+            && let Some(exchange) = &mut self.exchange
+            && exchange.expectation == Expectation::Due
+        {
+            exchange.expectation = Expectation::Met;
+            self.watch_body();
         }
         let out = self.output.buffer();
         write::put_status_line(out, status);

@@ -13,6 +13,8 @@ use crate::documents;
 const WIRE: &[&str] = &[
     "narrows-wire",
     "sha1_smol",
+    "httparse",
+    "memchr",
     "thiserror",
     // What the derive macro of `thiserror` runs on; nothing of it is in the program.
     "thiserror-impl",

@@ -158,6 +158,7 @@ fn feed(connection: &mut Connection, role: Role, now: Time, mut input: &[u8], he
             Event::Closed { .. } => after_the_end = true,
             Event::Head { .. }
             | Event::Informational { .. }
+            | Event::Refused { .. }
             | Event::Trailers { .. }
             | Event::Sent { .. }
             | Event::Pong

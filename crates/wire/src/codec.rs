@@ -9,10 +9,12 @@
 mod error;
 mod event;
 mod output;
+mod refusal;
 
 pub use error::{ConnectionError, ErrorCode, OpenError, Party, Processed, Reason};
 pub use event::Event;
 pub use output::Output;
+pub use refusal::Refusal;
 
 /// Which end of the connection we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

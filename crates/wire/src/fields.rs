@@ -292,23 +292,27 @@ fn is_scheme(scheme: &[u8]) -> bool {
 }
 
 /// Whether all bytes are visible ASCII other than `not`. No early exit, so that it is done in vectors.
-fn is_visible(text: &[u8], not: u8) -> bool {
+pub(crate) fn is_visible(text: &[u8], not: u8) -> bool {
     text.iter().fold(true, |fine, b| fine & (b.wrapping_sub(0x21) < 0x5e) & (*b != not))
 }
 
 /// RFC 3986 §3.2 without user information (RFC 9113 §8.3.1), and without the comma that would make a
 /// list of it.
-fn is_authority(name: &[u8]) -> bool {
+pub(crate) fn is_authority(name: &[u8]) -> bool {
     name.iter().fold(true, |fine, b| fine & ALLOWED_IN_AUTHORITY[usize::from(*b)])
 }
 
 /// RFC 9110 §5.6.2.
-fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     if matches!(text, b"POST" | b"GET") {
         return true;
     }
-    !text.is_empty()
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    !text.is_empty() && text.iter().all(|b| is_token_byte(*b))
+}
+
+/// RFC 9110 §5.6.2: tchar.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 static ALLOWED_IN_AUTHORITY: [bool; 256] = {
@@ -328,7 +332,7 @@ static ALLOWED_IN_AUTHORITY: [bool; 256] = {
 };
 
 /// RFC 9110 §8.6: digits only, no sign, no list; 18 of them at most.
-fn number(text: &[u8]) -> Option<u64> {
+pub(crate) fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 18 || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

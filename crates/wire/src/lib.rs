@@ -6,13 +6,11 @@
 //! Start reading at [`h2::Connection`]; [`Head`] is what it produces and takes.
 #![warn(missing_docs)]
 
-mod base64;
-mod crc32c;
-
 pub mod client_hello;
 pub mod codec;
 pub mod grpc;
 pub mod grpc_web;
+pub mod h1;
 pub mod h2;
 pub mod hpack;
 pub mod proxy_protocol;
@@ -20,6 +18,8 @@ pub mod raw;
 pub mod syntax;
 pub mod websocket;
 
+mod base64;
+mod crc32c;
 mod fields;
 mod head;
 mod name;

@@ -84,6 +84,7 @@ impl Pipe {
                     return Err(io::Error::other(format!("{error:?}")));
                 }
                 Event::Informational { .. }
+                | Event::Refused { .. }
                 | Event::Sent { .. }
                 | Event::Pong
                 | Event::PeerSettings

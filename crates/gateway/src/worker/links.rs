@@ -258,6 +258,8 @@ impl<I: Io> Worker<I> {
             Event::Reset { tag, code, processed, by, .. } => {
                 self.on_node_reset(tag, code, processed, by);
             }
+            // Only HTTP/1 refuses so that it can be answered.
+            Event::Refused { stream, .. } => self.reset_stream(key, stream, ErrorCode::NO_ERROR),
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
             Event::Pong => {}
             Event::PeerSettings => self.on_settings(key),

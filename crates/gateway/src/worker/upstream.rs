@@ -145,6 +145,7 @@ impl<I: Io> Worker<I> {
                 let Some(node) = exchange.node else { return Ok(()) };
                 return self.queue(key, node);
             }
+            Err(OpenError::Inexpressible) => return Err(Failure::new(Cause::NoTunnels)),
         };
         link.last_used = now;
         link.shrunk = false;

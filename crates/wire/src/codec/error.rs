@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::fields::Malformed;
+use crate::h1::Fault;
 use crate::hpack::DecodeError;
 use crate::syntax::FieldFault;
 
@@ -57,6 +58,9 @@ pub enum OpenError {
     /// The connection is over.
     #[error("the connection is closed")]
     Closed,
+    /// The request has no form in the protocol of the connection.
+    #[error("the request can not be said in the protocol of the connection")]
+    Inexpressible,
 }
 
 /// Why a stream or a connection ended, in one sentence.
@@ -162,6 +166,11 @@ pub enum Reason {
     /// [`Config::header_block_bytes_max`](super::Config::header_block_bytes_max)
     #[error("header block is over its limit")]
     BlockTooLarge,
+
+    // HTTP/1 (RFC 9112).
+    /// What HTTP/1 frames otherwise than HTTP/2.
+    #[error("{0}")]
+    Http1(Fault),
 
     // Time.
     /// [`Config::preface_timeout`](super::Config::preface_timeout)

@@ -3,7 +3,7 @@
 //! Events of a stream carry its key and the tag that the owner gave it (0 until it gave one). After
 //! [`Event::Reset`], and after both directions have ended, a stream gives no more events.
 
-use super::{ConnectionError, End, ErrorCode, Party, Processed, Reason, StreamKey};
+use super::{ConnectionError, End, ErrorCode, Party, Processed, Reason, Refusal, StreamKey};
 
 /// One thing that happened on a connection, from [`Connection::receive`](super::Connection::receive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,18 @@ pub enum Event<'a> {
         tag: u64,
         /// Whether the message has no body.
         end: End,
+    },
+    /// The peer's request breaks a rule or a limit, and can still be answered (server role). If its head was
+    /// given before (the tag is the owner's then), it is its body that does. Otherwise `head` holds what is
+    /// known of it, unchecked: method, path, authority, and the fields that fitted, or nothing. The stream
+    /// gives no more of the request; the connection ends behind the answer.
+    Refused {
+        /// The stream.
+        stream: StreamKey,
+        /// The owner's word.
+        tag: u64,
+        /// Why.
+        refusal: Refusal,
     },
     /// A reply 1xx (client role). Its fields are in `head`.
     Informational {

@@ -176,6 +176,7 @@ impl Seen {
                 Self::Reset { stream, tag, code, by, reason, processed }
             }
             Event::Sent { stream, tag, bytes } => Self::Sent { stream, tag, bytes },
+            Event::Refused { .. } => unreachable!("HTTP/2 resets what it refuses"),
             Event::Pong => Self::Pong,
             Event::PeerSettings => Self::PeerSettings,
             Event::GoAway { code, last_stream, debug } => {

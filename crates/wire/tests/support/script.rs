@@ -342,6 +342,7 @@ impl Seen {
             Event::Trailers { .. } => Self::Trailers { fields: fields() },
             Event::Reset { code, by, processed, .. } => Self::Reset { code, by, processed },
             Event::Sent { bytes, .. } => Self::Sent { bytes },
+            Event::Refused { .. } => unreachable!("HTTP/2 resets what it refuses"),
             Event::Pong => Self::Pong,
             Event::PeerSettings => Self::PeerSettings,
             Event::GoAway { code, last_stream, .. } => Self::GoAway { code, last_stream },

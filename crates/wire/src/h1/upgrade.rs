@@ -1,0 +1,109 @@
+//! Switching protocols: the handshake of WebSocket (RFC 6455 §4), to and from extended CONNECT (RFC 8441).
+//!
+//! In the form that all protocols share, a WebSocket is opened by CONNECT with `:protocol websocket` and
+//! accepted with 200. Key and accept value belong to the connection: they prove that its other end speaks
+//! HTTP/1.1 and WebSocket, and are made and checked here.
+
+use super::accept::base64;
+use crate::{Head, Indexing, Name};
+
+/// Bytes of a key, as it is sent.
+pub(super) const KEY_BYTES: usize = 24;
+/// Bytes of an accept value, as it is sent.
+pub(super) const ACCEPT_BYTES: usize = 28;
+
+pub(super) const KEY: &[u8] = b"sec-websocket-key";
+pub(super) const ACCEPT: &[u8] = b"sec-websocket-accept";
+pub(super) const VERSION: &[u8] = b"sec-websocket-version";
+const SETTINGS: &[u8] = b"http2-settings";
+
+/// What a client offers to switch to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// WebSocket, with this key.
+    WebSocket([u8; KEY_BYTES]),
+}
+
+/// What the fields of a head say of it.
+#[derive(Debug, Default)]
+pub(super) struct Notes<'a> {
+    pub(super) websocket: bool,
+    key: Option<&'a [u8]>,
+    pub(super) accept: Option<&'a [u8]>,
+    is_version_13: bool,
+}
+
+// === impl Notes ===
+
+impl<'a> Notes<'a> {
+    /// RFC 9110 §7.8: what Upgrade lists.
+    pub(super) fn read_protocols(&mut self, value: &[u8]) {
+        let mut protocols = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        self.websocket |= protocols.any(|name| name.eq_ignore_ascii_case(b"websocket"));
+    }
+
+    /// A field whose name is not a known one.
+    pub(super) fn read(&mut self, name: &[u8], value: &'a [u8]) {
+        match name {
+            KEY => self.key = Some(value),
+            ACCEPT => self.accept = Some(value),
+            VERSION => self.is_version_13 = value == b"13",
+            _ => {}
+        }
+    }
+}
+
+/// Whether a field concerns this connection alone, whether or not Connection names it.
+pub(super) fn is_consumed(name: &[u8]) -> bool {
+    name == SETTINGS
+}
+
+/// A request that offers what we can switch to becomes an extended CONNECT. Any other offer is ignored: the
+/// request is what it is without.
+pub(super) fn offered(method: &[u8], notes: &Notes<'_>, head: &mut Head) -> Option<Offer> {
+    let key = notes.key.filter(|key| is_key(key))?;
+    let is_valid = method == b"GET" && notes.websocket && notes.is_version_13;
+    let key: [u8; KEY_BYTES] = is_valid.then(|| key.try_into().ok())??;
+    head.retain(|head, field| head.name(field) != KEY && field.name != Name::ContentLength);
+    to_connect(head);
+    Some(Offer::WebSocket(key))
+}
+
+/// RFC 8441 §5: GET with Upgrade is CONNECT with :protocol.
+fn to_connect(head: &mut Head) {
+    head.set(Name::Method, b"CONNECT", Indexing::MayRepeat);
+    let mut whole = Head::new();
+    std::mem::swap(head, &mut whole);
+    for field in whole.fields() {
+        head.push_text(whole.name(field), whole.value(field), field.indexing);
+        if field.name == Name::Method {
+            head.push(Name::Protocol, b"websocket", Indexing::MayRepeat);
+        }
+    }
+}
+
+/// RFC 6455 §4.1: 16 bytes in base64.
+fn is_key(text: &[u8]) -> bool {
+    let Some((digits, b"==")) = text.split_at_checked(KEY_BYTES - 2) else { return false };
+    digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// A key from a number that is not used twice. It need not be a secret: it only has to be another one for
+/// each connection.
+pub(super) fn key(seed: u64, number: u64) -> [u8; KEY_BYTES] {
+    let mut bytes = [0; 16];
+    let (first, second) = bytes.split_at_mut(8);
+    first.copy_from_slice(&mix(seed ^ number).to_le_bytes());
+    second.copy_from_slice(&mix(seed.rotate_left(32).wrapping_add(number)).to_le_bytes());
+    let mut text = [b'='; KEY_BYTES];
+    base64(&bytes, &mut text);
+    text
+}
+
+/// SplitMix64.
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -39,8 +39,8 @@ pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
 pub use listener::{
-    CertificatePair, ListenerConfig, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
-    ListenerTls, PassthroughRule, TlsVersion,
+    CertificatePair, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
+    ListenerTimeouts, ListenerTls, PassthroughRule, TlsVersion,
 };
 pub use path::FilePath;
 pub use process::{
@@ -61,7 +61,7 @@ pub use store::{
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
     EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig,
-    UpstreamHttp2, UpstreamTls, WeightedEndpoint,
+    UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
 };
 
 pub(crate) use fault::sort;

@@ -126,6 +126,8 @@ pub struct Exchange {
     pub sent_mark: u64,
     /// How often it was sent.
     pub attempts: u8,
+    /// Whether a tunnel is asked for, which the node may accept or not.
+    pub is_tunnel_asked: bool,
     /// Whether it carries opaque bytes, so that each direction ends by itself.
     pub is_tunnel: bool,
     /// Whether the caller speaks gRPC.
@@ -232,6 +234,7 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            is_tunnel_asked: false,
             is_tunnel: false,
             is_grpc: false,
             reply_is_grpc: false,

@@ -80,6 +80,8 @@ pub struct Link<S> {
     pub kept: Vec<u8>,
     /// Whether the peer has ended its direction, and ours goes on.
     pub input_ended: bool,
+    /// Whether the engine knows of that: it learns of it behind all bytes.
+    pub end_told: bool,
     /// Whether our direction of the transport has ended.
     pub output_ended: bool,
     /// Which side it is on.
@@ -106,6 +108,10 @@ pub struct Link<S> {
     pub due: Time,
     /// Whether the peer's SETTINGS have come, so that its limits are known.
     pub settled: bool,
+    /// Calls that were put on it.
+    pub calls: u64,
+    /// Exchanges that wait for the peer's SETTINGS: tunnels, which it may not take.
+    pub unsettled: Vec<Key>,
     /// Whether it is too old to take calls.
     pub retired: bool,
     /// Whether the memory that only a busy link needs was given back.
@@ -142,6 +148,7 @@ impl<S: Socket> Link<S> {
             route: None,
             kept: Vec::new(),
             input_ended: false,
+            end_told: false,
             output_ended: false,
             side,
             seat: None,
@@ -155,6 +162,8 @@ impl<S: Socket> Link<S> {
             open_at: Time::ZERO,
             due,
             settled: false,
+            calls: 0,
+            unsettled: Vec::new(),
             retired: false,
             shrunk: false,
             last_used: now,

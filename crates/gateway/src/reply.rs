@@ -4,6 +4,7 @@
 //! percent-encoded `grpc-message`); any other caller gets the HTTP status and the message as text. The same
 //! row names the flag and the reason of the access log and the label of the counter.
 
+use narrows_wire::codec::Refusal;
 use narrows_wire::grpc::{self, Status};
 use narrows_wire::{Head, Indexing, Name};
 
@@ -44,6 +45,13 @@ pub enum Cause {
     ClientClosed,
     BadTimeout,
     BadBody,
+    BadRequest,
+    RequestLineTooLong,
+    HeadTooLarge,
+    UnsupportedCoding,
+    UnsupportedVersion,
+    HeadTimeout,
+    BodyTimeout,
     Internal,
 }
 
@@ -106,12 +114,32 @@ table! {
     ClientClosed      Cancelled         499 "DC"   "client_closed"      "the client closed its connection"
     BadTimeout        InvalidArgument   400 "LR"   "bad_grpc_timeout"   "grpc-timeout is malformed"
     BadBody           InvalidArgument   400 "LR"   "bad_body"           "the body of the request is malformed"
+    BadRequest        InvalidArgument   400 "LR"   "bad_request"        "the request breaks the protocol"
+    RequestLineTooLong InvalidArgument  414 "LR"   "request_line_too_long" "the request line is over its limit"
+    HeadTooLarge      ResourceExhausted 431 "LR"   "head_too_large"     "the header fields are over their limit"
+    UnsupportedCoding Unimplemented     501 "LR"   "unsupported_coding" "the transfer coding is not supported"
+    UnsupportedVersion Unimplemented    505 "LR"   "unsupported_version" "the version of HTTP is not supported"
+    HeadTimeout       DeadlineExceeded  408 "LR"   "head_timeout"       "the head of the request did not come in time"
+    BodyTimeout       DeadlineExceeded  408 "LR"   "body_timeout"       "the body of the request made no progress"
     Internal          Internal          500 "LR"   "internal"           "the gateway failed"
 }
 
 // === impl Cause ===
 
 impl Cause {
+    /// That of a request which an engine refused.
+    pub fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::BadRequest(_) => Self::BadRequest,
+            Refusal::RequestLineTooLong => Self::RequestLineTooLong,
+            Refusal::HeadTooLarge => Self::HeadTooLarge,
+            Refusal::UnsupportedTransferCoding => Self::UnsupportedCoding,
+            Refusal::VersionNotSupported => Self::UnsupportedVersion,
+            Refusal::HeadTimeout => Self::HeadTimeout,
+            Refusal::BodyTimeout => Self::BodyTimeout,
+        }
+    }
+
     /// Its row.
     pub fn row(self) -> &'static Row {
         &TABLE[self as usize]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use narrows_wire::h2;
+use narrows_wire::{h1, h2};
 
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
@@ -55,6 +55,8 @@ pub struct Listener {
     pub accepts: Accepts,
     /// HTTP/2 limits towards clients.
     pub h2: Arc<h2::Config>,
+    /// HTTP/1 limits towards clients.
+    pub h1: Arc<h1::Config>,
     /// Whether each connection begins with a header that says whose it is.
     pub proxy_protocol: ProxyProtocol,
     /// A client has this long for the TLS handshake, and again to show what it speaks.
@@ -101,6 +103,8 @@ pub struct Timeouts {
     pub grpc_timeout_max: Option<Duration>,
     /// From the end of the request to the head of the reply.
     pub response: Option<Duration>,
+    /// Without a byte in either direction of a tunnel; takes the place of `idle`.
+    pub tunnel_idle: Option<Duration>,
 }
 
 /// What happens to requests that match.
@@ -145,6 +149,10 @@ pub struct Protocol {
 pub enum Speaks {
     /// HTTP/2, in the clear with prior knowledge (RFC 9113 §3.3).
     Http2,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 or HTTP/1.1, whichever the node picks by ALPN.
+    Either,
     /// Opaque bytes.
     Bytes,
 }
@@ -171,6 +179,8 @@ pub struct Upstream {
     pub targets: Targets,
     /// HTTP/2 limits towards nodes.
     pub h2: Arc<h2::Config>,
+    /// HTTP/1 limits towards nodes.
+    pub h1: Arc<h1::Config>,
     /// TCP connect and TLS handshake together.
     pub connect_timeout: Duration,
     /// A call waits this long for a stream on a connection.
@@ -254,8 +264,9 @@ impl Speaks {
     /// Whether a connection serves one call at a time, or only one at all.
     pub fn is_exclusive(self) -> bool {
         match self {
-            Self::Http2 => false,
-            Self::Bytes => true,
+            // Until a node of `Either` picks HTTP/1.1 it is believed to take HTTP/2.
+            Self::Http2 | Self::Either => false,
+            Self::Http1 | Self::Bytes => true,
         }
     }
 }

@@ -263,6 +263,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
+        h1: Arc::default(),
         idle_timeout: Duration::from_secs(30),
         max_connection_age: None,
         backlog: 128,
@@ -318,6 +319,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
             on_missing: OnMissing::Fail,
         }),
         h2: Arc::new(h2::Config::default()),
+        h1: Arc::default(),
         // The wheel allocates when the first timer fires, once. None fires in this test.
         connect_timeout: Duration::from_secs(3600),
         acquire_timeout: Duration::from_secs(60),

@@ -21,4 +21,5 @@ mod waiting;
 
 pub use config::Config;
 pub use connection::Connection;
+pub use frame::PREFACE;
 pub use settings::Settings;

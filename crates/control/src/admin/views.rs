@@ -102,7 +102,10 @@ fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionI
     let protocol = match (upstream.protocol.speaks, &upstream.protocol.tls) {
         (Speaks::Http2, None) => "h2c",
         (Speaks::Http2, Some(_)) => "h2",
-        (Speaks::Bytes, _) => "tcp",
+        (Speaks::Http1, None) => "http1",
+        (Speaks::Http1 | Speaks::Either, _) => "https",
+        (Speaks::Bytes, None) => "tcp",
+        (Speaks::Bytes, Some(_)) => "tls",
     };
     json!({
         "upstream": *upstream.name,

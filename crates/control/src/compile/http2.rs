@@ -15,7 +15,7 @@ const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 /// The least window of a connection (RFC 9113 §6.9.2: its first size can not be lowered).
 const CONNECTION_WINDOW_BYTES_MIN: u64 = 65_535;
 /// Header fields of one message, together.
-const HEADER_BYTES_MAX: u64 = 16 << 20;
+pub(super) const HEADER_BYTES_MAX: u64 = 16 << 20;
 
 /// The limits towards clients.
 pub(super) fn listener(
@@ -27,6 +27,7 @@ pub(super) fn listener(
     let path = format!("{path}.http2");
     let mut limits = h2::Config {
         max_concurrent_streams: http2.max_concurrent_streams,
+        connect_protocol: true,
         preface_timeout: timeouts.preface.0,
         settings_timeout: timeouts.settings.0,
         header_timeout: timeouts.header.0,
@@ -69,7 +70,7 @@ fn windows(
 ) {
     let mut size = |key: &str, size: Size, least: u64| {
         let most = u64::from(WINDOW_BYTES_MAX) + 1;
-        bytes(&format!("{path}.{key}"), size, least, most, report).min(WINDOW_BYTES_MAX)
+        report.within(&format!("{path}.{key}"), size, least, most).min(WINDOW_BYTES_MAX)
     };
     limits.initial_window_bytes = size("initial_window", initial, 1);
     limits.stream_window_bytes_max = size("stream_window_max", stream, 1);
@@ -89,18 +90,8 @@ fn section(
     report: &mut Report<'_>,
 ) {
     let path = format!("{path}.header_bytes_max");
-    limits.section.bytes_max = bytes(&path, bytes_max, 1024, HEADER_BYTES_MAX, report);
+    limits.section.bytes_max = report.within(&path, bytes_max, 1024, HEADER_BYTES_MAX);
     limits.section.fields_max = fields_max;
     // A block of literals is hardly larger on the wire than decoded.
     limits.header_block_bytes_max = limits.section.bytes_max as usize;
-}
-
-/// The size if it is within the bounds.
-fn bytes(path: &str, size: Size, least: u64, most: u64, report: &mut Report<'_>) -> u32 {
-    if size.0 < least {
-        report.error(path, format!("must be at least {}", Size(least)));
-    } else if size.0 > most {
-        report.error(path, format!("must be at most {}", Size(most)));
-    }
-    u32::try_from(size.0).unwrap_or(u32::MAX)
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use crate::config::{Fault, Loaded, Severity};
+use crate::config::{Fault, Loaded, Severity, Size};
 
 /// The longest name of a route, an upstream, or a store.
 const NAME_BYTES_MAX: usize = 128;
@@ -40,6 +40,16 @@ impl<'a> Report<'a> {
         result: Result<T, E>,
     ) -> Option<T> {
         result.map_err(|error| self.error(path, one_line(&error.to_string()))).ok()
+    }
+
+    /// The bytes of a size, or notes that it is not within the bounds.
+    pub(super) fn within(&mut self, path: &str, size: Size, least: u64, most: u64) -> u32 {
+        if size.0 < least {
+            self.error(path, format!("must be at least {}", Size(least)));
+        } else if size.0 > most {
+            self.error(path, format!("must be at most {}", Size(most)));
+        }
+        u32::try_from(size.0).unwrap_or(u32::MAX)
     }
 
     /// Checks a name that will stand in logs, metrics, and on command lines.

@@ -17,8 +17,7 @@ use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::upstreams;
 use crate::config::{
-    self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, ProtocolWord, RouteConfig, Size,
-    ValueRule,
+    self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, RouteConfig, Size, ValueRule,
 };
 
 /// The largest body that may be kept for a replay.
@@ -45,12 +44,8 @@ pub(super) fn compile(
         let conditions = conditions(&format!("{path}.match"), &route_config.matches, report);
         let upstream = format!("{path}.upstream");
         let upstream = upstreams::index(config, &upstream, &route_config.upstream, report);
-        if config
-            .upstreams
-            .get(&route_config.upstream)
-            .is_some_and(|u| u.protocol == ProtocolWord::Tcp)
-        {
-            let message = "takes bytes, not requests: it needs another protocol than tcp";
+        if config.upstreams.get(&route_config.upstream).is_some_and(|u| u.protocol.is_opaque()) {
+            let message = "takes bytes, not requests: it needs another protocol than tcp or tls";
             report.error(format!("{path}.upstream"), message);
         }
         let limits = limits(&path, route_config, report);
@@ -99,6 +94,7 @@ fn timeouts(route: &RouteConfig) -> Timeouts {
         idle: route.timeouts.idle.duration(),
         grpc_timeout_max: route.timeouts.max_grpc_timeout.duration(),
         response: route.timeouts.response.duration(),
+        tunnel_idle: route.timeouts.tunnel_idle.duration(),
     }
 }
 

@@ -12,7 +12,7 @@ use narrows_gateway::snapshot::{Route, Timeouts, Translate};
 use super::previous::Previous;
 use super::report::Report;
 use super::upstreams;
-use crate::config::{Config, ListenerConfig, PassthroughRule, ProtocolWord};
+use crate::config::{Config, ListenerConfig, PassthroughRule};
 
 /// ALPN names have one byte for their length (RFC 7301 §3.1).
 const ALPN_BYTES_MAX: usize = 255;
@@ -71,8 +71,8 @@ impl Tunnels<'_> {
         report: &mut Report<'_>,
     ) -> Option<usize> {
         let upstream = upstreams::index(self.config, path, wanted, report)?;
-        if self.config.upstreams[wanted].protocol != ProtocolWord::Tcp {
-            report.error(path, format!("upstream {wanted} needs protocol tcp for this"));
+        if !self.config.upstreams[wanted].protocol.is_opaque() {
+            report.error(path, format!("upstream {wanted} needs protocol tcp or tls for this"));
             return None;
         }
         let name = format!("tcp {listener_name} {wanted}");

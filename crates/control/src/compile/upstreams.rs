@@ -12,12 +12,12 @@ use narrows_gateway::snapshot::{
     ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
-use narrows_wire::h2;
+use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
-use super::{NEVER, http2};
+use super::{NEVER, http1, http2};
 use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig, hint};
 
 /// An upstream that can be made once its store is open.
@@ -26,6 +26,7 @@ pub(super) struct Plan<'a> {
     config: &'a UpstreamConfig,
     tls: Arc<ClientTls>,
     h2: Arc<h2::Config>,
+    h1: Arc<h1::Config>,
     targets: PlannedTargets<'a>,
 }
 
@@ -49,10 +50,11 @@ pub(super) fn plan<'a>(
         let carried = (previous, &mut *next);
         let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
+        let h1 = http1::upstream(&path, upstream, report);
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
-            plans.push(Plan { name, config: upstream, tls, h2, targets });
+            plans.push(Plan { name, config: upstream, tls, h2, h1, targets });
         }
     }
     cycles(config, report);
@@ -78,17 +80,20 @@ pub(super) fn finish(
                 on_missing,
             }),
         };
-        let protocol = match config.protocol {
-            ProtocolWord::H2c => Protocol { speaks: Speaks::Http2, tls: None },
-            ProtocolWord::H2 => Protocol { speaks: Speaks::Http2, tls: Some(plan.tls.clone()) },
-            ProtocolWord::Tcp => Protocol { speaks: Speaks::Bytes, tls: None },
+        let speaks = match config.protocol {
+            ProtocolWord::H2c | ProtocolWord::H2 => Speaks::Http2,
+            ProtocolWord::Http1 => Speaks::Http1,
+            ProtocolWord::Https => Speaks::Either,
+            ProtocolWord::Tcp | ProtocolWord::Tls => Speaks::Bytes,
         };
+        let tls = config.protocol.is_secure().then(|| plan.tls.clone());
         Arc::new(Upstream {
             name: plan.name.into(),
-            protocol,
+            protocol: Protocol { speaks, tls },
             tls: plan.tls,
             targets,
             h2: plan.h2,
+            h1: plan.h1,
             connect_timeout: config.connect_timeout.0,
             acquire_timeout: config.acquire_timeout.0,
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
@@ -128,8 +133,7 @@ pub(super) fn index(
 fn trust(path: &str, upstream: &UpstreamConfig, roots: &mut ClientRoots, report: &mut Report<'_>) {
     let tls = &upstream.tls;
     let mut targets = upstream.endpoints.iter().map(|endpoint| &endpoint.parts().0.0);
-    let speaks_tls =
-        upstream.protocol == ProtocolWord::H2 || targets.any(|t| t.scheme == Scheme::Tls);
+    let speaks_tls = upstream.protocol.is_secure() || targets.any(|t| t.scheme == Scheme::Tls);
     if speaks_tls && tls.ca.is_none() && !tls.insecure_skip_verify && roots.system_is_empty() {
         let message = "the system trusts no authorities; without ca, no node can be reached";
         report.warn(format!("{path}.tls"), message);

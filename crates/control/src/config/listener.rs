@@ -39,6 +39,8 @@ pub struct ListenerConfig {
     pub tls: Option<ListenerTls>,
     /// HTTP/2 limits towards clients.
     pub http2: ListenerHttp2,
+    /// HTTP/1 limits towards clients.
+    pub http1: ListenerHttp1,
     /// Limits in time of the protocol itself, whatever the call.
     pub timeouts: ListenerTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
@@ -149,6 +151,23 @@ pub struct ListenerHttp2 {
     pub header_fields_max: u32,
 }
 
+/// HTTP/1 limits towards clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerHttp1 {
+    /// The first line of a request: method, target, and version. A longer one is answered 414.
+    pub request_line_bytes_max: Size,
+    /// The header fields of one request together, 32 bytes added for each field. More are answered 431.
+    pub header_bytes_max: Size,
+    /// Header fields of one request. More are answered 431.
+    #[schemars(range(min = 8, max = 256))]
+    pub header_fields_max: u32,
+    /// Requests on one connection, which ends with the last of them. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub requests_max: Option<u32>,
+}
+
 /// Limits in time of the protocol itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -186,6 +205,7 @@ impl Default for ListenerConfig {
             proxy_protocol: false,
             tls: None,
             http2: ListenerHttp2::default(),
+            http1: ListenerHttp1::default(),
             timeouts: ListenerTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(120))),
             max_connection_age: Limit(None),
@@ -205,6 +225,17 @@ impl Default for ListenerHttp2 {
             connection_window: Size(1 << 20),
             header_bytes_max: Size(64 << 10),
             header_fields_max: 128,
+        }
+    }
+}
+
+impl Default for ListenerHttp1 {
+    fn default() -> Self {
+        Self {
+            request_line_bytes_max: Size(8 << 10),
+            header_bytes_max: Size(64 << 10),
+            header_fields_max: 128,
+            requests_max: None,
         }
     }
 }

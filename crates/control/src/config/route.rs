@@ -127,7 +127,7 @@ pub enum ValueRule {
 }
 
 /// Limits in time of a call.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteTimeouts {
     /// From the first header to the end of the call. `none` or 0: no limit.
@@ -138,6 +138,22 @@ pub struct RouteTimeouts {
     pub response: Limit<Period>,
     /// Cap of `grpc-timeout` for calls that carry one. `none` or 0: as the client says.
     pub max_grpc_timeout: Limit<Period>,
+    /// Without a byte in either direction of a WebSocket, in place of `idle`. `none` or 0: no limit.
+    pub tunnel_idle: Limit<Period>,
+}
+
+// === impl RouteTimeouts ===
+
+impl Default for RouteTimeouts {
+    fn default() -> Self {
+        Self {
+            total: Limit(None),
+            idle: Limit(None),
+            response: Limit(None),
+            max_grpc_timeout: Limit(None),
+            tunnel_idle: Limit(Some(Period::seconds(3600))),
+        }
+    }
 }
 
 // === impl RouteConfig ===

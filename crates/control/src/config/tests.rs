@@ -70,7 +70,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_write() {
             "upstreams: { a: { protocol: quic, endpoints: ['x'] } }\n",
             &[
                 "c.yaml:1:29: upstreams.a.protocol: \"quic\" is not known; expected one of: \
-                 h2c, h2, tcp",
+                 h2c, h2, http1, https, tcp, tls",
                 "c.yaml:1:47: upstreams.a.endpoints[0]: no port; expected host:port",
             ],
         ),

@@ -16,7 +16,7 @@ use super::units::{Limit, Period, Size};
 pub struct UpstreamConfig {
     /// What is spoken to the nodes, where a target does not say (`grpc://`, `grpcs://`).
     pub protocol: ProtocolWord,
-    /// TLS to nodes, for protocol `h2` and for targets written `grpcs://`.
+    /// TLS to nodes, for protocols `h2`, `https`, and `tls`, and for targets written `grpcs://`.
     pub tls: UpstreamTls,
     /// The nodes, as `host:port` or with a weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -42,6 +42,8 @@ pub struct UpstreamConfig {
     pub max_pending: u32,
     /// HTTP/2 limits towards nodes.
     pub http2: UpstreamHttp2,
+    /// HTTP/1 limits towards nodes.
+    pub http1: UpstreamHttp1,
 }
 
 /// A protocol spoken to nodes.
@@ -53,8 +55,14 @@ pub enum ProtocolWord {
     H2c,
     /// HTTP/2 over TLS.
     H2,
+    /// HTTP/1.1 in the clear.
+    Http1,
+    /// HTTP over TLS: HTTP/2 or HTTP/1.1, whichever the node picks.
+    Https,
     /// Any bytes, each client's connection by itself: for listeners with protocol `tcp`.
     Tcp,
+    /// Any bytes over TLS.
+    Tls,
 }
 
 /// A way to choose a node.
@@ -159,8 +167,40 @@ pub struct UpstreamHttp2 {
     pub stall_timeout: Period,
 }
 
+/// HTTP/1 limits towards nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamHttp1 {
+    /// The header fields of one reply together, 32 bytes added for each field.
+    pub header_bytes_max: Size,
+    /// Header fields of one reply.
+    #[schemars(range(min = 8, max = 256))]
+    pub header_fields_max: u32,
+    /// Requests on one connection, which ends with the last of them. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub requests_max: Option<u32>,
+}
+
 fn one() -> u32 {
     1
+}
+
+// === impl ProtocolWord ===
+
+impl ProtocolWord {
+    /// Whether TLS is spoken.
+    pub fn is_secure(self) -> bool {
+        match self {
+            Self::H2 | Self::Https | Self::Tls => true,
+            Self::H2c | Self::Http1 | Self::Tcp => false,
+        }
+    }
+
+    /// Whether bytes are relayed that nobody looks into.
+    pub fn is_opaque(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
 }
 
 // === impl UpstreamConfig ===
@@ -180,7 +220,14 @@ impl Default for UpstreamConfig {
             max_connections: 128,
             max_pending: 1024,
             http2: UpstreamHttp2::default(),
+            http1: UpstreamHttp1::default(),
         }
+    }
+}
+
+impl Default for UpstreamHttp1 {
+    fn default() -> Self {
+        Self { header_bytes_max: Size(64 << 10), header_fields_max: 128, requests_max: None }
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use narrows_wire::client_hello::ClientHelloReader;
 use narrows_wire::codec::{End, ErrorCode, Event, OpenError, Output, Rejected, StreamKey};
-use narrows_wire::{Head, Time, h2, raw};
+use narrows_wire::{Head, Time, h1, h2, raw};
 
 /// What is spoken on a link.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ use narrows_wire::{Head, Time, h2, raw};
 pub enum Codec {
     /// HTTP/2.
     H2(h2::Connection),
+    /// HTTP/1.1 and 1.0.
+    H1(h1::Connection),
     /// Opaque bytes.
     Raw(raw::Connection),
     /// Not known yet.
@@ -43,6 +45,7 @@ macro_rules! engine {
     ($codec:expr, $engine:ident => $act:expr, unknown $unknown:ident => $otherwise:expr) => {
         match $codec {
             Self::H2($engine) => $act,
+            Self::H1($engine) => $act,
             Self::Raw($engine) => $act,
             Self::Unknown($unknown) => $otherwise,
         }
@@ -63,10 +66,16 @@ impl Codec {
         !matches!(self, Self::Unknown(_))
     }
 
+    /// Whether it is HTTP/2.
+    pub fn is_h2(&self) -> bool {
+        matches!(self, Self::H2(_))
+    }
+
     /// Its name in the access log.
     pub fn protocol(&self) -> &'static str {
         match self {
             Self::H2(_) => "HTTP/2",
+            Self::H1(_) => "HTTP/1.1",
             Self::Raw(_) => "TCP",
             Self::Unknown(_) => "",
         }
@@ -74,7 +83,7 @@ impl Codec {
 
     /// Whether replies can be told from one another, so that the gateway may send one of its own.
     pub fn speaks_http(&self) -> bool {
-        matches!(self, Self::H2(_))
+        matches!(self, Self::H2(_) | Self::H1(_))
     }
 
     /// The next event. Bytes are left in `input` only by an engine that is paused or not known.
@@ -87,14 +96,19 @@ impl Codec {
     ) -> Option<Event<'a>> {
         match self {
             Self::H2(h2) => h2.receive(now, input, head),
+            Self::H1(h1) => h1.receive(now, input, head),
             Self::Raw(raw) => raw.receive(input, head),
             Self::Unknown(unknown) => std::mem::take(&mut unknown.over).then_some(Event::Drained),
         }
     }
 
     /// The peer has ended its direction. `false`: that is the end of the whole connection.
-    pub fn end_input(&mut self, _now: Time) -> bool {
+    pub fn end_input(&mut self, now: Time) -> bool {
         match self {
+            Self::H1(h1) => {
+                h1.end_input(now);
+                true
+            }
             Self::Raw(raw) => {
                 raw.end_input();
                 true
@@ -118,6 +132,7 @@ impl Codec {
     /// Whether the transport's direction is to be ended behind the output, while the peer's goes on.
     pub fn is_output_ended(&self) -> bool {
         match self {
+            Self::H1(h1) => h1.is_output_ended(),
             Self::Raw(raw) => raw.is_output_ended(),
             Self::H2(_) | Self::Unknown(_) => false,
         }
@@ -126,6 +141,7 @@ impl Codec {
     /// Whether the transport is to be cut off, because a clean end would say that all was sent.
     pub fn is_aborted(&self) -> bool {
         match self {
+            Self::H1(h1) => h1.is_aborted(),
             Self::Raw(raw) => raw.is_aborted(),
             Self::H2(_) | Self::Unknown(_) => false,
         }
@@ -146,6 +162,7 @@ impl Codec {
     ) -> Result<StreamKey, OpenError> {
         match self {
             Self::H2(h2) => h2.open(now, tag, head, end),
+            Self::H1(h1) => h1.open(now, tag, head, end),
             Self::Raw(raw) => raw.open(tag),
             Self::Unknown(_) => Err(OpenError::Full),
         }
@@ -160,6 +177,7 @@ impl Codec {
     pub fn set_tag(&mut self, stream: StreamKey, tag: u64) {
         match self {
             Self::H2(h2) => h2.set_tag(stream, tag),
+            Self::H1(h1) => h1.set_tag(stream, tag),
             Self::Raw(raw) => raw.set_tag(tag),
             Self::Unknown(_) => {}
         }
@@ -169,6 +187,7 @@ impl Codec {
     pub fn tags(&self) -> Vec<u64> {
         match self {
             Self::H2(h2) => h2.tags().collect(),
+            Self::H1(h1) => h1.tags().collect(),
             Self::Raw(raw) => raw.tag().into_iter().collect(),
             Self::Unknown(_) => Vec::new(),
         }
@@ -190,11 +209,20 @@ impl Codec {
         engine!(self, engine => engine.waiting_bytes(), unknown _unknown => 0)
     }
 
+    /// Whether the peer, whose settings are known, takes the tunnel of this request (RFC 8441).
+    pub fn takes_tunnels(&self) -> bool {
+        match self {
+            Self::H2(h2) => h2.peer_settings().connect_protocol,
+            Self::H1(_) | Self::Raw(_) => true,
+            Self::Unknown(_) => false,
+        }
+    }
+
     /// Streams that the peer takes at once, as far as it has told.
     pub fn streams_max(&self) -> u32 {
         match self {
             Self::H2(h2) => h2.peer_settings().max_concurrent_streams,
-            Self::Raw(_) => 1,
+            Self::H1(_) | Self::Raw(_) => 1,
             Self::Unknown(_) => u32::MAX,
         }
     }
@@ -203,7 +231,7 @@ impl Codec {
     pub fn rejected(&self) -> Rejected {
         match self {
             Self::H2(h2) => h2.rejected(),
-            Self::Raw(_) | Self::Unknown(_) => Rejected::default(),
+            Self::H1(_) | Self::Raw(_) | Self::Unknown(_) => Rejected::default(),
         }
     }
 
@@ -212,6 +240,7 @@ impl Codec {
     pub fn send_head(&mut self, stream: StreamKey, head: &Head, end: End) {
         match self {
             Self::H2(h2) => h2.send_head(stream, head, end),
+            Self::H1(h1) => h1.send_head(stream, head, end),
             Self::Raw(_) | Self::Unknown(_) => {}
         }
     }
@@ -220,6 +249,7 @@ impl Codec {
     pub fn send_informational(&mut self, stream: StreamKey, head: &Head) {
         match self {
             Self::H2(h2) => h2.send_informational(stream, head),
+            Self::H1(h1) => h1.send_informational(stream, head),
             Self::Raw(_) | Self::Unknown(_) => {}
         }
     }
@@ -229,6 +259,7 @@ impl Codec {
     pub fn send_data(&mut self, stream: StreamKey, data: &[u8], end: End) -> usize {
         match self {
             Self::H2(h2) => h2.send_data(stream, data, end),
+            Self::H1(h1) => h1.send_data(stream, data, end),
             Self::Raw(raw) => raw.send_data(data, end),
             Self::Unknown(_) => data.len(),
         }
@@ -245,6 +276,7 @@ impl Codec {
     ) -> usize {
         match self {
             Self::H2(h2) => h2.send_data_borrowed(stream, range, data, end),
+            Self::H1(h1) => h1.send_data_borrowed(stream, range, data, end),
             Self::Raw(raw) => raw.send_data_borrowed(range, data, end),
             Self::Unknown(_) => data.len(),
         }
@@ -255,6 +287,7 @@ impl Codec {
     pub fn send_trailers(&mut self, stream: StreamKey, head: &Head) {
         match self {
             Self::H2(h2) => h2.send_trailers(stream, head),
+            Self::H1(h1) => h1.send_trailers(stream, head),
             // Bytes have no place for them.
             Self::Raw(raw) => drop(raw.send_data(&[], End::Stream)),
             Self::Unknown(_) => {}
@@ -265,6 +298,7 @@ impl Codec {
     pub fn reset(&mut self, stream: StreamKey, code: ErrorCode) {
         match self {
             Self::H2(h2) => h2.reset(stream, code),
+            Self::H1(h1) => h1.reset(stream, code),
             Self::Raw(raw) => raw.reset(code),
             Self::Unknown(_) => {}
         }
@@ -274,6 +308,7 @@ impl Codec {
     pub fn reset_after_data(&mut self, stream: StreamKey, code: ErrorCode) {
         match self {
             Self::H2(h2) => h2.reset_after_data(stream, code),
+            Self::H1(h1) => h1.reset_after_data(stream, code),
             Self::Raw(raw) => raw.reset(code),
             Self::Unknown(_) => {}
         }
@@ -284,6 +319,7 @@ impl Codec {
     pub fn release(&mut self, stream: StreamKey) {
         match self {
             Self::H2(h2) => h2.release(stream),
+            Self::H1(h1) => h1.release(stream),
             Self::Raw(_) | Self::Unknown(_) => {}
         }
     }
@@ -293,6 +329,7 @@ impl Codec {
     pub fn grant(&mut self, stream: StreamKey, bytes: usize) {
         match self {
             Self::H2(h2) => h2.grant(stream, bytes),
+            Self::H1(h1) => h1.grant(stream, bytes),
             Self::Raw(raw) => raw.grant(bytes),
             Self::Unknown(_) => {}
         }
@@ -302,6 +339,7 @@ impl Codec {
     pub fn drain(&mut self, now: Time) {
         match self {
             Self::H2(h2) => h2.drain(now),
+            Self::H1(h1) => h1.drain(now),
             Self::Raw(raw) => raw.drain(),
             Self::Unknown(unknown) => unknown.over = true,
         }
@@ -311,6 +349,7 @@ impl Codec {
     pub fn close(&mut self, code: ErrorCode, reason: &'static str) {
         match self {
             Self::H2(h2) => h2.close(code, reason),
+            Self::H1(h1) => h1.close(code, reason),
             Self::Raw(raw) => raw.close(),
             Self::Unknown(_) => {}
         }
@@ -321,6 +360,7 @@ impl Codec {
     pub fn deadline(&self) -> Time {
         match self {
             Self::H2(h2) => h2.deadline(),
+            Self::H1(h1) => h1.deadline(),
             Self::Raw(_) | Self::Unknown(_) => Time::NEVER,
         }
     }
@@ -329,6 +369,7 @@ impl Codec {
     pub fn on_deadline(&mut self, now: Time) {
         match self {
             Self::H2(h2) => h2.on_deadline(now),
+            Self::H1(h1) => h1.on_deadline(now),
             Self::Raw(_) | Self::Unknown(_) => {}
         }
     }

@@ -8,7 +8,7 @@
 use narrows_wire::client_hello::Peek;
 use narrows_wire::codec::Role;
 use narrows_wire::proxy_protocol::{self, Origin, Progress};
-use narrows_wire::{Time, h2, raw};
+use narrows_wire::{Time, h1, h2, raw};
 use tracing::debug;
 
 use super::Worker;
@@ -104,15 +104,27 @@ impl<I: Io> Worker<I> {
 impl Listener {
     /// The engine for an HTTP connection that begins with these bytes, if they tell.
     fn codec_for(&self, input: &[u8], now: Time) -> Option<Codec> {
-        if input.is_empty() { None } else { Some(self.h2(now)) }
+        let first = input.len().min(h2::PREFACE.len());
+        match h2::PREFACE.starts_with(input.get(..first)?) {
+            false => Some(self.h1(now)),
+            true if first == h2::PREFACE.len() => Some(self.h2(now)),
+            true => None,
+        }
     }
 
     /// The engine for a client that agreed on this by ALPN, if that tells.
     pub(super) fn codec_by_alpn(&self, alpn: Alpn, now: Time) -> Option<Codec> {
         match (&self.accepts, alpn) {
             (Accepts::Http, Alpn::H2) => Some(self.h2(now)),
-            (Accepts::Http, Alpn::Http1 | Alpn::None) | (Accepts::Bytes(_), _) => None,
+            (Accepts::Http, Alpn::Http1) => Some(self.h1(now)),
+            (Accepts::Http, Alpn::None) | (Accepts::Bytes(_), _) => None,
         }
+    }
+
+    /// The engine for a client that speaks HTTP/1.
+    fn h1(&self, now: Time) -> Codec {
+        let scheme = scheme(self.tls.is_some());
+        Codec::H1(h1::Connection::new(Role::Server, scheme, self.h1.clone(), 0, now))
     }
 
     /// The engine for a client that speaks HTTP/2.
@@ -124,13 +136,47 @@ impl Listener {
 // === impl Upstream ===
 
 impl Upstream {
-    /// The engine for a new connection to a node.
-    pub(super) fn codec(&self, now: Time) -> Codec {
+    /// The engine for a new connection to a node; `seed`: another one for each connection.
+    pub(super) fn codec(&self, seed: u64, now: Time) -> Codec {
         match self.protocol.speaks {
-            Speaks::Http2 => Codec::H2(h2::Connection::new(Role::Client, self.h2.clone(), now)),
+            Speaks::Http2 => self.h2(now),
+            Speaks::Http1 => self.h1(seed, now),
             Speaks::Bytes => opaque(Role::Client),
+            Speaks::Either => Codec::unknown(),
         }
     }
+
+    /// Whether a node may have agreed on this by ALPN. One without ALPN is taken at its word: it speaks as
+    /// is expected of it, or is told off by the engine.
+    pub(super) fn is_spoken(&self, alpn: Alpn) -> bool {
+        match (self.protocol.speaks, alpn) {
+            (Speaks::Http2, Alpn::Http1) | (Speaks::Http1, Alpn::H2) => false,
+            (Speaks::Http2 | Speaks::Http1 | Speaks::Either | Speaks::Bytes, _) => true,
+        }
+    }
+
+    /// The engine that a node picked by ALPN, where it had the choice.
+    pub(super) fn picked(&self, alpn: Alpn, seed: u64, now: Time) -> Option<Codec> {
+        match (self.protocol.speaks, alpn) {
+            (Speaks::Either, Alpn::H2) => Some(self.h2(now)),
+            // A node without ALPN knows nothing newer.
+            (Speaks::Either, Alpn::Http1 | Alpn::None) => Some(self.h1(seed, now)),
+            (Speaks::Http2 | Speaks::Http1 | Speaks::Bytes, _) => None,
+        }
+    }
+
+    fn h2(&self, now: Time) -> Codec {
+        Codec::H2(h2::Connection::new(Role::Client, self.h2.clone(), now))
+    }
+
+    fn h1(&self, seed: u64, now: Time) -> Codec {
+        let scheme = scheme(self.protocol.tls.is_some());
+        Codec::H1(h1::Connection::new(Role::Client, scheme, self.h1.clone(), seed, now))
+    }
+}
+
+fn scheme(is_secure: bool) -> h1::Scheme {
+    if is_secure { h1::Scheme::Https } else { h1::Scheme::Http }
 }
 
 fn opaque(role: Role) -> Codec {

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use narrows_wire::codec::{End, ErrorCode, Party, Processed, StreamKey};
+use narrows_wire::Head;
+use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
 
 use super::Worker;
@@ -39,6 +40,28 @@ impl Failure {
 // === impl Worker ===
 
 impl<I: Io> Worker<I> {
+    /// A client's request breaks a rule or a limit, and is answered. It is counted for the route that it would
+    /// have taken, as far as what is known of it tells.
+    pub(super) fn on_refused(
+        &mut self,
+        from: (Key, StreamKey),
+        tag: u64,
+        refusal: Refusal,
+        head: &mut Head,
+    ) {
+        let failure = Failure::with(Cause::of_refusal(refusal), refusal);
+        let known = Key::unpack(tag);
+        if tag != 0 && self.exchanges.get(known).is_some() {
+            return self.fail(known, failure.cause, failure.detail);
+        }
+        let key = self.begin(from, End::Stream, head);
+        let active = self.active.clone();
+        if let Some(route) = self.find_route(key, &active) {
+            self.take_route(key, route);
+        }
+        self.fail(key, failure.cause, failure.detail);
+    }
+
     /// Ends an exchange for a cause of ours: the node's stream is reset, the client is told.
     pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: String) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
@@ -220,6 +243,7 @@ impl<I: Io> Worker<I> {
         let (written, side) = (link.written, link.side.clone());
         link.state = crate::link::State::Closing;
         let tags = link.codec.tags();
+        let unsettled = std::mem::take(&mut link.unsettled);
         match side {
             Side::Downstream(_) => {
                 for tag in tags {
@@ -227,6 +251,9 @@ impl<I: Io> Worker<I> {
                 }
             }
             Side::Upstream(node) => {
+                for waiting in unsettled {
+                    self.replay(waiting);
+                }
                 for tag in tags {
                     self.on_node_loss(Key::unpack(tag), key, written, loss);
                 }
@@ -235,10 +262,28 @@ impl<I: Io> Worker<I> {
         }
     }
 
+    /// A node that speaks HTTP/1 closed its connection before it began a reply.
+    pub(super) fn on_node_gone(&mut self, tag: u64, link: Key) {
+        let written = self.links.get(link).map_or(u64::MAX, |link| link.written);
+        self.on_node_loss(Key::unpack(tag), link, written, Loss::Closed);
+    }
+
+    /// Whether a call may be sent again that was lost with its connection before any reply. A node may close
+    /// a connection that it believes idle at any time; a request that does no more when it is made twice is
+    /// then made once more (RFC 9112 §9.3.1).
+    fn may_repeat(&self, key: Key, link: Key) -> bool {
+        let was_used =
+            self.links.get(link).is_some_and(|link| link.calls > 1 && !link.codec.is_h2());
+        let Some(exchange) = self.exchanges.get(key) else { return false };
+        let method = exchange.head.get(narrows_wire::Name::Method).unwrap_or_default();
+        // RFC 9110 §9.2.2.
+        was_used && matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
+    }
+
     fn on_node_loss(&mut self, key: Key, link: Key, written: u64, loss: Loss) {
         let Some(exchange) = self.exchanges.get(key) else { return };
         let Some(leg) = exchange.node_leg().filter(|leg| leg.link == link) else { return };
-        let unsent = written <= exchange.sent_mark;
+        let unsent = written <= exchange.sent_mark || self.may_repeat(key, link);
         self.leave_node(key, leg.link);
         let cause = match loss {
             Loss::ConnectFailed => Cause::ConnectFailed,

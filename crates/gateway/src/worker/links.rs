@@ -1,12 +1,13 @@
 //! Links in the loop: reading, handling events, flushing, ending.
 
-use narrows_wire::codec::{ErrorCode, Event, StreamKey};
+use narrows_wire::codec::{ErrorCode, Event, Reason, StreamKey};
+use narrows_wire::h1::Fault;
 use narrows_wire::{Head, Time};
 use tracing::debug;
 
 use super::{Owner, READS_PER_TURN, Worker};
 use crate::io::{Io, Ready, Socket};
-use crate::link::{Input, Side, State};
+use crate::link::{Codec, Input, Side, State};
 use crate::slab::Key;
 
 /// Why a link ended.
@@ -125,10 +126,39 @@ impl<I: Io> Worker<I> {
         // Over TLS an end that was not announced may be somebody's who cuts off what follows.
         let announced = link.tls.as_ref().is_none_or(|tls| tls.is_peer_done());
         let open = link.state == State::Open && announced;
-        if !open || !link.codec.end_input(self.now) {
+        if !open || self.is_awaited_by_nobody(key) {
             return self.lose_link(key, Loss::Closed);
         }
-        link.input_ended = true;
+        if let Some(link) = self.links.get_mut(key) {
+            link.input_ended = true;
+        }
+        self.tell_end(key);
+    }
+
+    /// Whether a client that speaks HTTP/1 has gone while its call is worked on. It could have ended only its
+    /// own direction and wait for the reply; nobody does that, and who has gone shall not be worked for.
+    fn is_awaited_by_nobody(&self, key: Key) -> bool {
+        let Some(link) = self.links.get(key) else { return true };
+        if !link.is_downstream() || !matches!(link.codec, Codec::H1(_)) {
+            return false;
+        }
+        let is_call = |tag: u64| {
+            let exchange = self.exchanges.get(Key::unpack(tag));
+            exchange.is_some_and(|exchange| !exchange.is_tunnel)
+        };
+        link.codec.tags().into_iter().any(is_call)
+    }
+
+    /// Tells the engine that the peer has ended its direction, behind all bytes that came before.
+    fn tell_end(&mut self, key: Key) {
+        let Some(link) = self.links.get_mut(key) else { return };
+        if !link.input_ended || !link.kept.is_empty() || std::mem::replace(&mut link.end_told, true)
+        {
+            return;
+        }
+        if !link.codec.end_input(self.now) {
+            return self.lose_link(key, Loss::Closed);
+        }
         self.take_events(key);
         self.mark_dirty(key);
     }
@@ -204,6 +234,7 @@ impl<I: Io> Worker<I> {
         if let Some(link) = self.links.get_mut(key).filter(|_| left > 0) {
             link.kept = kept;
         }
+        self.tell_end(key);
     }
 
     /// Gives bytes to the engine, acts on its events, and tells how many bytes it left.
@@ -255,11 +286,15 @@ impl<I: Io> Worker<I> {
             Event::Reset { stream, tag, .. } if downstream => {
                 self.on_client_reset((key, stream), tag);
             }
+            Event::Reset { tag, reason: Reason::Http1(Fault::ClosedEarly), .. } => {
+                self.on_node_gone(tag, key);
+            }
             Event::Reset { tag, code, processed, by, .. } => {
                 self.on_node_reset(tag, code, processed, by);
             }
-            // Only HTTP/1 refuses so that it can be answered.
-            Event::Refused { stream, .. } => self.reset_stream(key, stream, ErrorCode::NO_ERROR),
+            Event::Refused { stream, tag, refusal } => {
+                self.on_refused((key, stream), tag, refusal, head);
+            }
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
             Event::Pong => {}
             Event::PeerSettings => self.on_settings(key),

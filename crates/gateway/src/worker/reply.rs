@@ -19,6 +19,9 @@ impl<I: Io> Worker<I> {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
         exchange.on_reply_head(head, self.now);
+        if exchange.is_tunnel_asked && exchange.status / 100 == 2 {
+            exchange.become_tunnel();
+        }
         exchange.times.connected = self.links.get(from.0).map_or(Time::ZERO, |link| link.open_at);
         if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
             exchange.reply.progress = Progress::Nothing;
@@ -95,6 +98,12 @@ impl Exchange {
         let is_grpc = head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         self.reply_is_grpc = self.is_grpc && self.status == 200 && is_grpc;
         self.note_status(head.get(Name::GrpcStatus));
+    }
+
+    /// The node has accepted the tunnel that was asked for.
+    fn become_tunnel(&mut self) {
+        self.is_tunnel = true;
+        self.clocks.idle = self.route().and_then(|route| route.timeouts.tunnel_idle);
     }
 
     /// Notes the status of a reply head, which has three digits.

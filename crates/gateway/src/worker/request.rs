@@ -18,6 +18,19 @@ use crate::stage::GrpcWeb;
 impl<I: Io> Worker<I> {
     /// A client began a request; `head` is taken and another one left in its place.
     pub(super) fn on_request(&mut self, link: Key, stream: StreamKey, end: End, head: &mut Head) {
+        let key = self.begin((link, stream), end, head);
+        if let Err(failure) = self.admit(key) {
+            self.fail(key, failure.cause, failure.detail);
+        }
+    }
+
+    /// Makes an exchange of a request whose head has come.
+    pub(super) fn begin(
+        &mut self,
+        (link, stream): (Key, StreamKey),
+        end: End,
+        head: &mut Head,
+    ) -> Key {
         let head = std::mem::replace(head, self.spare_head());
         let kept = self.spare_bodies.pop().unwrap_or_default();
         let client = Leg { link, stream };
@@ -33,9 +46,7 @@ impl<I: Io> Worker<I> {
             link.codec.set_tag(stream, key.pack());
             link.shrunk = false;
         }
-        if let Err(failure) = self.admit(key) {
-            self.fail(key, failure.cause, failure.detail);
-        }
+        key
     }
 
     /// Reads what the head says of deadline and kind, and finds the route.
@@ -44,7 +55,10 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         if exchange.head.get(Name::Method) == Some(b"CONNECT") {
-            return Err(Failure::new(Cause::NoTunnels));
+            if exchange.head.get(Name::Protocol) != Some(b"websocket") {
+                return Err(Failure::new(Cause::NoTunnels));
+            }
+            exchange.is_tunnel_asked = true;
         }
         if self.is_health_check(key) {
             return self.begin_health(key);
@@ -55,13 +69,9 @@ impl<I: Io> Worker<I> {
             self.translate_grpc_web(key)?;
             return Err(Failure::new(Cause::NoRoute));
         };
+        self.take_route(key, index);
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let route = active.snapshot.router.route(index);
-        exchange.route = Some(index);
-        exchange.upstream = route.upstream;
-        let shard = route.stats.shard(self.index);
-        shard.started.add(1);
-        shard.active.add(1);
         let asked = match exchange.head.get(Name::GrpcTimeout).map(Timeout::parse) {
             None => None,
             Some(Ok(timeout)) => Some(timeout.0),
@@ -99,7 +109,17 @@ impl<I: Io> Worker<I> {
         passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })
     }
 
-    fn find_route(&mut self, key: Key, active: &Active) -> Option<usize> {
+    pub(super) fn take_route(&mut self, key: Key, index: usize) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let route = exchange.active.snapshot.router.route(index);
+        exchange.route = Some(index);
+        exchange.upstream = route.upstream;
+        let shard = route.stats.shard(self.index);
+        shard.started.add(1);
+        shard.active.add(1);
+    }
+
+    pub(super) fn find_route(&mut self, key: Key, active: &Active) -> Option<usize> {
         let exchange = self.exchanges.get_mut(key)?;
         let link = self.links.get(exchange.client.link)?;
         if let Side::Downstream(listener) = &link.side

@@ -1,6 +1,7 @@
 //! Streams to nodes: finding a connection with room, opening one, waiting for one, sending once more.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use narrows_wire::codec::{End, OpenError};
 use narrows_wire::grpc::Timeout;
@@ -10,13 +11,13 @@ use tracing::debug;
 use super::Worker;
 use super::failure::Failure;
 use super::links::Loss;
-use crate::exchange::{Leg, Progress, Stage};
+use crate::exchange::{Exchange, Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::{Alpn, Codec, Link, Side, State, Tls};
 use crate::pool::STREAMS_ASSUMED;
 use crate::reply::Cause;
 use crate::slab::Key;
-use crate::snapshot::Upstream;
+use crate::snapshot::{Listener, Upstream};
 use crate::stats::UpstreamShard;
 
 impl<I: Io> Worker<I> {
@@ -34,7 +35,8 @@ impl<I: Io> Worker<I> {
         }
         match self.link_with_room(node) {
             Some(link) => self.send(key, link),
-            None => match self.connect(node)? {
+            None => match self.connect(node, 1)? {
+                Some(link) if self.is_undecided(link) => self.queue(key, node),
                 Some(link) => self.send(key, link),
                 None => self.queue(key, node),
             },
@@ -59,12 +61,21 @@ impl<I: Io> Worker<I> {
         node.links.iter().find(room).copied()
     }
 
-    /// Begins another connection to a node, unless there are as many as allowed.
-    fn connect(&mut self, node_key: Key) -> Result<Option<Key>, Failure> {
+    /// Whether it is not known yet what the node at the other end speaks.
+    fn is_undecided(&self, link: Key) -> bool {
+        self.links.get(link).is_some_and(|link| !link.codec.is_known())
+    }
+
+    /// Begins another connection to a node, unless there are as many as allowed, or enough of those that are
+    /// under way for the calls that wait and `more`.
+    fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
         let active = self.active.clone();
         let Some(node) = self.pool.get(node_key) else { return Ok(None) };
         let Some(upstream) = active.snapshot.upstreams.get(node.upstream) else { return Ok(None) };
-        if node.links.len() >= upstream.max_connections {
+        let undecided = node.links.iter().filter(|link| self.is_undecided(**link)).count();
+        // As long as a node may take many calls on one connection, one shows whether it does.
+        let enough = if node.is_exclusive { node.waiting.len() + more } else { 1 };
+        if node.links.len() >= upstream.max_connections || undecided >= enough {
             return Ok(None);
         }
         let tls = node.tls.clone();
@@ -81,7 +92,7 @@ impl<I: Io> Worker<I> {
             }
         };
         let due = self.now + upstream.connect_timeout;
-        let codec = upstream.codec(self.now);
+        let codec = upstream.codec(self.seed(), self.now);
         let side = Side::Upstream(node_key);
         let mut link = Link::new(socket, side, address, codec, self.now, due);
         link.tls = tls.map(Box::new);
@@ -132,6 +143,13 @@ impl<I: Io> Worker<I> {
         if exchange.head.get(Name::Scheme).is_some_and(|present| present != scheme) {
             exchange.head.set(Name::Scheme, scheme, Indexing::MayRepeat);
         }
+        if exchange.is_tunnel_asked && !link.codec.takes_tunnels() {
+            if link.settled {
+                return Err(Failure::new(Cause::NoTunnels));
+            }
+            link.unsettled.push(key);
+            return self.await_settings(key);
+        }
         let ended = exchange.request.progress == Progress::Ended;
         // Trailers, if there are any, carry END_STREAM.
         let last = if ended && exchange.trailers.is_none() { End::Stream } else { End::Open };
@@ -149,6 +167,7 @@ impl<I: Io> Worker<I> {
         };
         link.last_used = now;
         link.shrunk = false;
+        link.calls += 1;
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
         exchange.attempts += 1;
@@ -165,6 +184,20 @@ impl<I: Io> Worker<I> {
         }
         self.mark_dirty(link_key);
         self.with_upstream_shard(link_key, |shard| shard.streams.add(1));
+        Ok(())
+    }
+
+    /// A tunnel waits until the node has told whether it takes any.
+    fn await_settings(&mut self, key: Key) -> Result<(), Failure> {
+        let active = self.active.clone();
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        let Some(node) = exchange.node else { return Ok(()) };
+        let upstream = self.upstream_in(&active, node);
+        let patience = upstream.map_or(Duration::ZERO, |upstream| upstream.acquire_timeout);
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            exchange.stage = Stage::Queued { until: self.now + patience, node };
+        }
+        self.arm_exchange(key);
         Ok(())
     }
 
@@ -185,29 +218,56 @@ impl<I: Io> Worker<I> {
         };
         let alpn = handshake.alpn;
         link.state = State::Open;
-        match &link.side {
-            Side::Downstream(listener) => {
-                link.due = self.now + listener.preface_timeout;
-                match listener.codec_by_alpn(alpn, self.now) {
-                    Some(codec) => {
-                        link.codec = codec;
-                        self.on_open(key);
-                    }
-                    None => self.settle_without_input(key),
-                }
-                true
-            }
-            // A node without ALPN is taken at its word: it sends the preface or is told off by the engine.
-            Side::Upstream(_) if alpn == Alpn::Http1 && matches!(link.codec, Codec::H2(_)) => {
-                debug!(peer = %link.peer, "no h2 by ALPN");
-                self.lose_link(key, Loss::ConnectFailed);
-                false
-            }
-            Side::Upstream(_) => {
-                self.on_open(key);
-                true
-            }
+        match link.side.clone() {
+            Side::Downstream(listener) => self.on_client_alpn(key, &listener, alpn),
+            Side::Upstream(node) => self.on_node_alpn(key, node, alpn),
         }
+    }
+
+    fn on_client_alpn(&mut self, key: Key, listener: &Listener, alpn: Alpn) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        link.due = self.now + listener.preface_timeout;
+        match listener.codec_by_alpn(alpn, self.now) {
+            Some(codec) => {
+                link.codec = codec;
+                self.on_open(key);
+            }
+            None => self.settle_without_input(key),
+        }
+        true
+    }
+
+    fn on_node_alpn(&mut self, key: Key, node: Key, alpn: Alpn) -> bool {
+        let active = self.active.clone();
+        let seed = self.seed();
+        let picked = self.upstream_in(&active, node).map(|upstream| {
+            upstream.is_spoken(alpn).then(|| upstream.picked(alpn, seed, self.now))
+        });
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let Some(Some(picked)) = picked else {
+            debug!(peer = %link.peer, ?alpn, "the node agreed on a protocol that is not spoken to it");
+            self.lose_link(key, Loss::ConnectFailed);
+            return false;
+        };
+        if let Some(codec) = picked {
+            let is_exclusive = matches!(codec, Codec::H1(_));
+            link.codec = codec;
+            if let Some(node) = self.pool.get_mut(node) {
+                node.is_exclusive = is_exclusive;
+            }
+            self.on_open(key);
+            self.rest_link(key);
+            self.serve_waiting(node);
+        } else {
+            self.on_open(key);
+        }
+        true
+    }
+
+    /// A number that differs from connection to connection.
+    fn seed(&self) -> u64 {
+        let count = (self.index as u64) << 48 | self.links.len() as u64;
+        self.now.as_nanos().wrapping_mul(0xD134_2543_DE82_EF95) ^ count.rotate_left(32)
     }
 
     /// A connection that serves one call at a time has served one: the next may have it.
@@ -256,6 +316,15 @@ impl<I: Io> Worker<I> {
         {
             node.streams_max = streams_max.clamp(1, STREAMS_ASSUMED);
         }
+        let unsettled = self.links.get_mut(key).map(|link| std::mem::take(&mut link.unsettled));
+        for waiting in unsettled.into_iter().flatten() {
+            let waits = |exchange: &Exchange| matches!(exchange.stage, Stage::Queued { .. });
+            if self.exchanges.get(waiting).is_some_and(waits)
+                && let Err(failure) = self.send(waiting, key)
+            {
+                self.fail(waiting, failure.cause, failure.detail);
+            }
+        }
         self.serve_waiting_of(key);
     }
 
@@ -278,7 +347,8 @@ impl<I: Io> Worker<I> {
                 None => None,
                 Some(Some(link)) => Some(link),
                 // A connection may be allowed again because another one has ended.
-                Some(None) => match self.connect(node_key) {
+                Some(None) => match self.connect(node_key, 0) {
+                    Ok(Some(link)) if self.is_undecided(link) => continue,
                     Ok(Some(link)) => Some(link),
                     Ok(None) => return,
                     Err(failure) => return self.fail_waiting(node_key, &failure),

@@ -170,6 +170,7 @@ fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
+        h1: Arc::default(),
         idle_timeout: Duration::from_secs(30),
         max_connection_age: age_max(plan),
         backlog: 128,
@@ -217,6 +218,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             on_missing: OnMissing::Fail,
         }),
         h2: Arc::new(h2::Config::default()),
+        h1: Arc::default(),
         connect_timeout: Duration::from_secs(1),
         acquire_timeout: if plan.tight {
             Duration::from_millis(50)

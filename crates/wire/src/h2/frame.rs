@@ -7,7 +7,7 @@ use crate::codec::ErrorCode;
 /// Bytes of a frame header.
 pub(super) const HEADER_BYTES: usize = 9;
 /// What a client sends first (RFC 9113 §3.4).
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The types of frames (RFC 9113 §6).
 pub(super) mod kind {

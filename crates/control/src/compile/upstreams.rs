@@ -47,7 +47,10 @@ pub(super) fn plan<'a>(
         let path = format!("upstreams.{name}");
         report.name(&path, name);
         let carried = (previous, &mut *next);
-        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, carried, report);
+        // Where TLS is spoken at all, it carries HTTP/2.
+        let alpn = tls::ALPN_H2;
+        let path_tls = format!("{path}.tls");
+        let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);

@@ -8,6 +8,7 @@ mod files;
 mod ocsp;
 mod resumption;
 
+use narrows_gateway::snapshot::Authorities;
 use rcgen::CertificateParams;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -35,6 +36,43 @@ fn the_certificate_is_chosen_by_the_name_that_is_asked_for() {
         assert_eq!(served, files.certificate(file), "{name}");
         assert_eq!(pair.client.alpn_protocol(), Some(&b"h2"[..]));
     }
+}
+
+/// RFC 7301 §3.2: a client that knows ALPN and wants nothing of what is offered is refused.
+#[test]
+fn listeners_offer_http_of_either_version_or_nothing_at_all() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let http = files.server(&format!("certificates: [{pair}]"));
+    let tcp = files.tcp_server(&format!("certificates: [{pair}]"));
+    let agreed = |server, offered: &[&[u8]]| {
+        let mut client = (*files.client_trusting_all()).clone();
+        client.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
+        let mut pair = Pair::new(server, Arc::new(client), "one.test");
+        pair.shake_hands().ok().map(|()| pair.client.alpn_protocol().map(<[u8]>::to_vec))
+    };
+    assert_eq!(agreed(&http, &[b"http/1.1", b"h2"]), Some(Some(b"h2".to_vec())));
+    assert_eq!(agreed(&http, &[b"http/1.1"]), Some(Some(b"http/1.1".to_vec())));
+    assert_eq!(agreed(&http, &[]), Some(None));
+    assert_eq!(agreed(&http, &[b"mqtt"]), None);
+    assert_eq!(agreed(&tcp, &[b"mqtt"]), Some(None));
+}
+
+#[test]
+fn only_requests_can_be_held_to_a_certificate() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let tls = format!("certificates: [{pair}], strict_sni: true");
+    let compiled = compile(&files.load(&tls), &Previous::new(2), &mut DryStores).expect("valid");
+    let tls_of = compiled.snapshot.listeners[0].tls.as_ref().expect("tls");
+    assert_eq!(tls_of.authorities, Authorities::OfCertificate);
+    let text = files.tcp_config(&tls);
+    let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+    let faults = compile(&loaded, &Previous::new(2), &mut DryStores).expect_err("tcp");
+    let expected =
+        "tls.strict_sni: only protocol http has requests that it could hold to a certificate";
+    let shown = faults[0].to_string();
+    assert!(faults.len() == 1 && shown.ends_with(expected), "{shown}");
 }
 
 #[test]

@@ -69,6 +69,20 @@ impl Files {
         compiled.snapshot.listeners[0].tls.as_ref().expect("tls").config.clone()
     }
 
+    /// As [`config`](Self::config), for a listener that takes any bytes.
+    pub(super) fn tcp_config(&self, tls: &str) -> String {
+        let text = self.config(tls).replace("tls: {", "protocol: tcp, upstream: t, tls: {");
+        text.replace("u: {", "t: { protocol: tcp, endpoints: ['h:1'] }, u: {")
+    }
+
+    pub(super) fn tcp_server(&self, tls: &str) -> Arc<ServerConfig> {
+        let text = self.tcp_config(tls);
+        let loaded = parse(&self.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+        let compiled = compile(&loaded, &Previous::new(2), &mut DryStores);
+        let compiled = compiled.unwrap_or_else(|faults| panic!("{faults:#?}"));
+        compiled.snapshot.listeners[0].tls.as_ref().expect("tls").config.clone()
+    }
+
     pub(super) fn certificate(&self, file: &str) -> CertificateDer<'static> {
         self.certificate_in(&format!("{file}.pem"))
     }

@@ -51,6 +51,23 @@ fn a_session_is_good_for_its_own_listener_only() {
     assert_eq!(kind(&server(1), &client), Some(HandshakeKind::Resumed));
 }
 
+/// Who the client is was found out by the handshake that began the session.
+#[test]
+fn a_resumed_session_still_knows_its_client() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    files.pair("client", &["client.test"]);
+    let server = files.server(&format!("certificates: [{pair}], client_ca: ca.pem"));
+    let client = files.client("client");
+    for expected in [HandshakeKind::Full, HandshakeKind::Resumed] {
+        let mut pair = Pair::new(&server, client.clone(), "one.test");
+        pair.shake_hands().expect("let in");
+        assert_eq!(pair.server.handshake_kind(), Some(expected));
+        let shown = pair.server.peer_certificates().and_then(|chain| chain.first()).cloned();
+        assert_eq!(shown, Some(files.certificate("client")));
+    }
+}
+
 #[test]
 fn sessions_with_nodes_are_shared_and_outlive_a_reload() {
     let files = Files::new();

@@ -14,6 +14,8 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("python3", &["-c", "import venv, ensurepip"], "python3-venv"),
     ("node", &["--version"], "nodejs"),
     ("npm", &["--version"], "npm"),
+    ("openssl", &["version"], "openssl"),
+    ("curl", &["--version"], "curl"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -2,7 +2,7 @@
 //!
 //! Compiling parses instead of validating: what comes out can not be wrong, or every fault comes
 //! out at once, each with its place. Certificates are read here, so each reload reads them again;
-//! counters and the keys of session tickets are carried over from the [`Previous`] snapshot by
+//! counters and the sessions of clients are carried over from the [`Previous`] snapshot by
 //! name, so a reload resets nothing. Invariant: stores are opened last, when nothing else is wrong,
 //! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
 //! asking a snapshot what it would do.
@@ -19,6 +19,7 @@ mod tls;
 mod tunnels;
 mod upstreams;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::snapshot::{AccessLog, Snapshot};
@@ -26,6 +27,7 @@ use narrows_gateway::snapshot::{AccessLog, Snapshot};
 pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
+pub use tls::{Look, Watch};
 
 use crate::config::{Config, Fault, ListenerConfig, Loaded};
 use report::Report;
@@ -37,6 +39,8 @@ pub struct Compiled {
     pub snapshot: Snapshot,
     /// What somebody should look at.
     pub warnings: Vec<Fault>,
+    /// Certificates that change without a reload.
+    pub watches: Vec<Arc<Watch>>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -72,8 +76,9 @@ pub fn compile(
         None => AccessLog::Off,
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
+    let watches = std::mem::take(&mut next.watches);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), next })
+    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, next })
 }
 
 /// The number of worker threads that a configuration asks for: one for each core unless it says

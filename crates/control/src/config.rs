@@ -23,6 +23,7 @@ mod secret;
 mod source;
 mod store;
 mod suggest;
+mod tls;
 mod units;
 mod upstream;
 mod yaml;
@@ -39,8 +40,8 @@ pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
 pub use listener::{
-    CertificatePair, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
-    ListenerTimeouts, ListenerTls, PassthroughRule, TlsVersion,
+    ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
+    PassthroughRule,
 };
 pub use path::FilePath;
 pub use process::{
@@ -58,6 +59,7 @@ pub use store::{
     EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
     Topology, ValueForm,
 };
+pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
     EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig,

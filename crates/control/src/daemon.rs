@@ -5,6 +5,7 @@
 //! meet. A configuration that can not be used changes nothing. `state.rs` is what the admin listener
 //! reads, `load.rs` how a file becomes a snapshot, `notify.rs` talks to systemd.
 
+mod certificates;
 mod load;
 pub mod logging;
 mod notify;
@@ -78,6 +79,7 @@ pub struct Daemon {
     running: Option<Running>,
     log: Option<AccessLog>,
     admin: Option<(SocketAddr, JoinHandle<()>)>,
+    certificates: JoinHandle<()>,
     path: PathBuf,
     previous: Previous,
 }
@@ -136,12 +138,14 @@ impl Daemon {
         let log =
             AccessLog::start(records, load::access_log(&current)).map_err(StartError::Start)?;
         let shared = Arc::new(Shared::new(&running, current, stores, log.stats().clone(), sender));
+        let certificates = tokio::spawn(certificates::watch(shared.clone()));
         let mut daemon = Self {
             shared,
             orders,
             running: Some(running),
             log: Some(log),
             admin: None,
+            certificates,
             path: path.to_owned(),
             previous,
         };
@@ -338,6 +342,7 @@ impl Daemon {
         if let Some(log) = self.log.take() {
             log.finish();
         }
+        self.certificates.abort();
         if let Some((_, task)) = self.admin.take() {
             task.abort();
         }

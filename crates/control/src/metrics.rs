@@ -33,6 +33,10 @@ pub struct Condition {
     pub reloaded_at: Duration,
     /// Whether the gateway is draining.
     pub draining: bool,
+    /// How often certificates changed without a reload.
+    pub certificates_taken: u64,
+    /// How often they were to, but could not be used.
+    pub certificates_refused: u64,
     /// Lines of the access log written.
     pub log_lines: u64,
     /// Lines of the access log lost because they could not be written.
@@ -94,6 +98,13 @@ fn condition(text: &mut Text, sources: &Sources<'_>) {
         "Whether the gateway is draining.",
         f64::from(u8::from(now.draining)),
     );
+    text.family(
+        "narrows_certificate_changes_total",
+        Kind::Counter,
+        "Changes of watched certificate files, by result: taken, refused (those before stay in force).",
+    )
+    .sample(&[("result", "taken")], now.certificates_taken as f64)
+    .sample(&[("result", "refused")], now.certificates_refused as f64);
     let dropped = sources.workers.iter().map(|w| w.log_dropped.get()).sum::<u64>();
     text.family(
         "narrows_log_dropped_total",

@@ -6,6 +6,7 @@
 //! control plane's own crate. Read ARCHITECTURE.md, then [`control`], the one door in.
 #![warn(missing_docs)]
 
+pub mod certificates;
 pub mod clock;
 pub mod control;
 pub mod exchange;

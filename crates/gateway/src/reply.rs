@@ -15,6 +15,7 @@ use narrows_wire::{Head, Indexing, Name};
 pub enum Cause {
     NoRoute,
     NoTunnels,
+    Misdirected,
     MissingKey,
     UnknownJob,
     MalformedTarget,
@@ -84,6 +85,7 @@ macro_rules! table {
 table! {
     NoRoute           Unimplemented     404 "NR"   "no_route"           "no route matches the request"
     NoTunnels         Unimplemented     501 "NR"   "no_tunnels"         "CONNECT is not supported"
+    Misdirected       FailedPrecondition 421 "LR"  "misdirected"        "the certificate of the connection is not for this authority"
     MissingKey        InvalidArgument   400 "NR"   "missing_key"        "the request lacks what names its target"
     UnknownJob        NotFound          404 "NR"   "unknown_job"        "no node is known for"
     MalformedTarget   Unavailable       503 "UH"   "malformed_target"   "the store holds no usable address"

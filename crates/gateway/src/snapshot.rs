@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use narrows_wire::{h1, h2};
 
+use crate::certificates::Certificates;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
 use crate::route::{Router, Template};
@@ -50,7 +51,7 @@ pub struct Listener {
     /// Where it listens.
     pub address: SocketAddr,
     /// TLS with these certificates; `None`: in the clear.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<ServerTls>>,
     /// What is spoken on it.
     pub accepts: Accepts,
     /// HTTP/2 limits towards clients.
@@ -90,6 +91,26 @@ pub enum Accepts {
     Http,
     /// Any bytes.
     Bytes(Passthrough),
+}
+
+/// TLS towards clients.
+#[derive(Debug)]
+pub struct ServerTls {
+    /// Versions, keys of tickets, authorities of clients, ALPN; it chooses from `certificates`.
+    pub config: Arc<rustls::ServerConfig>,
+    /// What clients are shown.
+    pub certificates: Arc<Certificates>,
+    /// Which requests a connection may carry.
+    pub authorities: Authorities,
+}
+
+/// Which requests a connection may carry, by their authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorities {
+    /// All of them.
+    Any,
+    /// Those that the certificate of the connection is good for; others are misdirected.
+    OfCertificate,
 }
 
 /// The limits in time of a call. `None`: no limit.

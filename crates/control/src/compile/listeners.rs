@@ -96,7 +96,15 @@ fn listener(
         None => None,
         Some(tls) => {
             let path = format!("{path}.tls");
-            Some(tls::server(&path, &name, tls, previous, next, report)?)
+            let alpn = match config.protocol {
+                ListenerProtocol::Http => tls::ALPN_HTTP,
+                ListenerProtocol::Tcp => tls::ALPN_NONE,
+            };
+            if tls.strict_sni && config.protocol == ListenerProtocol::Tcp {
+                let message = "only protocol http has requests that it could hold to a certificate";
+                report.error(format!("{path}.strict_sni"), message);
+            }
+            Some(tls::server(&path, &name, tls, alpn, (previous, next), report)?)
         }
     };
     Some(Listener {

@@ -1,6 +1,6 @@
 //! What a new snapshot keeps of the one before.
 //!
-//! Counters by name and the keys of session tickets by listener, so that a reload resets nothing;
+//! Counters by name and the sessions of clients by listener, so that a reload resets nothing;
 //! TLS towards nodes where no file has changed, so that warm connections, which are pooled by it,
 //! stay in use.
 
@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use narrows_gateway::snapshot::ClientTls;
 use narrows_gateway::stats::{RouteStats, UpstreamStats};
-use rustls::server::ProducesTickets;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
+use super::tls::{AlpnList, Watch};
 use crate::config::UpstreamTls;
 
 /// What is carried over from one compilation to the next.
@@ -19,27 +20,43 @@ pub struct Previous {
     workers: usize,
     routes: BTreeMap<String, Arc<RouteStats>>,
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
-    tickets: BTreeMap<TicketScope, Arc<dyn ProducesTickets>>,
+    sessions: BTreeMap<SessionScope, Sessions>,
     clients: Vec<(ClientScope, Arc<ClientTls>)>,
+    /// Noted while listeners are compiled; not carried over.
+    pub(super) watches: Vec<Arc<Watch>>,
 }
 
 /// What TLS towards nodes is made from.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ClientScope {
     pub(super) config: UpstreamTls,
+    /// What is offered.
+    pub(super) alpn: AlpnList,
     /// Of everything that was read from files.
     pub(super) digest: u64,
 }
 
-/// Where a ticket may be used: the same listener, and the same authorities for client certificates.
-/// A ticket stands for a certificate that was checked, so it must not open a door that asks for
-/// another.
+/// Where a session may be resumed: on the same listener, with the same authorities for client
+/// certificates. A session stands for a certificate that was checked, so it must not open a door that
+/// asks for another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TicketScope {
+pub(super) struct SessionScope {
     /// The name of the listener.
     pub(super) listener: Arc<str>,
     pub(super) client_ca: Option<Vec<u8>>,
 }
+
+/// Sessions of clients, for all workers together.
+#[derive(Debug, Clone)]
+pub(super) struct Sessions {
+    /// Hands sessions to clients, encrypted with keys that change by themselves.
+    pub(super) tickets: Arc<dyn ProducesTickets>,
+    /// Keeps those of clients that speak TLS 1.2 and know no tickets.
+    pub(super) kept: Arc<dyn StoresServerSessions>,
+}
+
+/// Sessions that are kept for a listener.
+const SESSIONS_MAX: usize = 1024;
 
 // === impl Previous ===
 
@@ -50,8 +67,9 @@ impl Previous {
             workers,
             routes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
-            tickets: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             clients: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
@@ -90,17 +108,20 @@ impl Previous {
         client
     }
 
-    /// The maker of session tickets of a listener, noted in `next`. All workers share it.
-    pub(super) fn tickets(
+    /// The sessions of a listener, noted in `next`.
+    pub(super) fn sessions(
         &self,
-        scope: TicketScope,
+        scope: SessionScope,
         next: &mut Self,
-    ) -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
-        let tickets = match self.tickets.get(&scope) {
-            Some(tickets) => tickets.clone(),
-            None => rustls::crypto::ring::Ticketer::new()?,
+    ) -> Result<Sessions, rustls::Error> {
+        let sessions = match self.sessions.get(&scope) {
+            Some(sessions) => sessions.clone(),
+            None => Sessions {
+                tickets: rustls::crypto::ring::Ticketer::new()?,
+                kept: ServerSessionMemoryCache::new(SESSIONS_MAX),
+            },
         };
-        next.tickets.insert(scope, tickets.clone());
-        Ok(tickets)
+        next.sessions.insert(scope, sessions.clone());
+        Ok(sessions)
     }
 }

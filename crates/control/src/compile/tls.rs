@@ -2,10 +2,15 @@
 //!
 //! Files are read at each compilation. A file that can not be used is an error with the reason; a
 //! certificate that has expired is a warning, because refusing it would also stop the listeners
-//! whose certificates are good. See `tls/server.rs` and `tls/client.rs` for the two sides.
+//! whose certificates are good. See `tls/server.rs` and `tls/client.rs` for the two sides,
+//! `tls/watch.rs` for certificates that change without a reload.
 
 mod client;
+mod der;
+mod ocsp;
 mod server;
+mod source;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +23,9 @@ use rustls::sign::CertifiedKey;
 
 pub(super) use client::{ClientRoots, client};
 pub(super) use server::server;
+#[cfg(test)]
+pub(super) use source::CERTIFICATES_MAX;
+pub use watch::{Look, Watch};
 
 use super::report::Report;
 use crate::config::FilePath;
@@ -26,8 +34,17 @@ use crate::config::FilePath;
 pub(super) const INSECURE: &str =
     "certificates are not checked: whoever is in the middle can read and change everything";
 
-/// What is spoken inside TLS (RFC 9113 §3.2), which is 1.2 at least (§9.2).
-const ALPN: &[u8] = b"h2";
+/// What is offered inside TLS (RFC 7301), in the order of preference.
+pub(super) type AlpnList = &'static [&'static [u8]];
+
+/// HTTP/2 (RFC 9113 §3.2) alone.
+pub(super) const ALPN_H2: AlpnList = &[b"h2"];
+
+/// HTTP of either version.
+pub(super) const ALPN_HTTP: AlpnList = &[b"h2", b"http/1.1"];
+
+/// Nothing: whatever the peer wants to speak is fine.
+pub(super) const ALPN_NONE: AlpnList = &[];
 
 /// The largest file of certificates or keys.
 const PEM_BYTES_MAX: u64 = 8 << 20;
@@ -51,6 +68,12 @@ pub(super) enum TlsFileError {
     Mismatch { certificate: FilePath, key: FilePath },
     #[error("{0} holds a certificate that can not be used: {1}")]
     Unusable(FilePath, String),
+    #[error("{0} {1}")]
+    Ocsp(FilePath, ocsp::OcspError),
+    #[error("{0} holds no certificates")]
+    EmptyDirectory(FilePath),
+    #[error("{0} holds more than {max} certificates", max = source::CERTIFICATES_MAX)]
+    TooMany(FilePath),
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -110,14 +133,9 @@ fn authorities(file: &FilePath) -> Result<RootCertStore, TlsFileError> {
     Ok(roots)
 }
 
-/// Warns of a certificate outside its time.
-fn check_time(
-    path: &str,
-    file: &FilePath,
-    certificate: &CertificateDer<'_>,
-    report: &mut Report<'_>,
-) {
-    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return };
+/// What is wrong with the time of a certificate, if anything.
+fn time_problem(file: &FilePath, certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
     // Checked before anything else, so the empty lists of algorithms and authorities do not matter.
     let verdict = certificate.verify_for_usage(
         &[],
@@ -128,15 +146,15 @@ fn check_time(
         None,
         None,
     );
-    match verdict.err() {
-        Some(webpki::Error::CertExpired { time, not_after }) => {
+    match verdict.err()? {
+        webpki::Error::CertExpired { time, not_after } => {
             let days = (time.as_secs() - not_after.as_secs()) / 86_400;
-            report.warn(path, format!("the certificate in {file} expired {days} days ago"));
+            Some(format!("the certificate in {file} expired {days} days ago"))
         }
-        Some(webpki::Error::CertNotValidYet { .. }) => {
-            report.warn(path, format!("the certificate in {file} is not valid yet"));
+        webpki::Error::CertNotValidYet { .. } => {
+            Some(format!("the certificate in {file} is not valid yet"))
         }
-        _ => {}
+        _ => None,
     }
 }
 

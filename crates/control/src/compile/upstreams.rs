@@ -48,7 +48,13 @@ pub(super) fn plan<'a>(
         let path = format!("upstreams.{name}");
         report.name(&path, name);
         let carried = (previous, &mut *next);
-        let tls = tls::client(&format!("{path}.tls"), &upstream.tls, &mut roots, carried, report);
+        let alpn = match upstream.protocol {
+            ProtocolWord::H2c | ProtocolWord::H2 => tls::ALPN_H2,
+            ProtocolWord::Https => tls::ALPN_HTTP,
+            ProtocolWord::Http1 | ProtocolWord::Tcp | ProtocolWord::Tls => tls::ALPN_NONE,
+        };
+        let path_tls = format!("{path}.tls");
+        let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
         trust(&path, upstream, &mut roots, report);

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::path::FilePath;
+use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
 /// An address on which calls are accepted.
@@ -83,51 +83,6 @@ pub struct PassthroughRule {
     pub alpn: Vec<String>,
     /// The upstream that takes the connection.
     pub upstream: String,
-}
-
-/// TLS of a listener: TLS 1.2 and 1.3, HTTP/2 by ALPN. Files are read again at each reload.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ListenerTls {
-    /// PEM file with the certificate and its chain. With `private_key`, short for one entry in
-    /// `certificates`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<FilePath>,
-    /// PEM file with the private key of `certificate`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub private_key: Option<FilePath>,
-    /// Certificates to choose from by the name that the client asks for (SNI). The first one also
-    /// serves clients that ask for no name or for one that no certificate carries.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub certificates: Vec<CertificatePair>,
-    /// PEM file with the authorities whose client certificates are accepted. With it, a client
-    /// without a valid certificate is refused (mutual TLS).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_ca: Option<FilePath>,
-    /// The oldest version of TLS that is spoken.
-    pub min_version: TlsVersion,
-}
-
-/// A certificate and its key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CertificatePair {
-    /// PEM file with the certificate and its chain, the certificate itself first.
-    pub certificate: FilePath,
-    /// PEM file with its private key.
-    pub private_key: FilePath,
-}
-
-/// A version of TLS.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum TlsVersion {
-    /// TLS 1.2 and 1.3.
-    #[default]
-    #[serde(rename = "1.2")]
-    V1_2,
-    /// TLS 1.3 only.
-    #[serde(rename = "1.3")]
-    V1_3,
 }
 
 /// HTTP/2 limits towards clients.

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{Compiled, Previous, compile};
+use crate::compile::{Compiled, Previous, Watch, compile};
 use crate::config::{self, AccessFormat, Fault, Loaded, LogPath};
 use crate::stores::Stores;
 
@@ -24,6 +24,8 @@ pub struct Current {
     pub snapshot: Arc<Snapshot>,
     /// What somebody should look at.
     pub warnings: Vec<Fault>,
+    /// Certificates that change without a reload.
+    pub watches: Vec<Arc<Watch>>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -59,10 +61,11 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, next } = compiled;
+        let Compiled { snapshot, warnings, watches, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
-        Ok((Current { loaded, snapshot: Arc::new(snapshot), warnings, loaded_at }, next))
+        let snapshot = Arc::new(snapshot);
+        Ok((Current { loaded, snapshot, warnings, watches, loaded_at }, next))
     });
     finished(task.await)
 }

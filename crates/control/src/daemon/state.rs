@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::load::{Applied, Current};
 use crate::access_log::LogStats;
+use crate::compile::Look;
 use crate::config::Fault;
 use crate::metrics::Condition;
 use crate::stores::Stores;
@@ -59,6 +60,8 @@ pub struct Shared {
     started: Time,
     draining: AtomicBool,
     reload_ok: AtomicBool,
+    certificates_taken: AtomicU64,
+    certificates_refused: AtomicU64,
 }
 
 // === impl Shared ===
@@ -82,6 +85,8 @@ impl Shared {
             started: clock::now(),
             draining: AtomicBool::new(false),
             reload_ok: AtomicBool::new(true),
+            certificates_taken: AtomicU64::new(0),
+            certificates_refused: AtomicU64::new(0),
         }
     }
 
@@ -111,6 +116,8 @@ impl Shared {
             reload_ok: self.reload_ok.load(Ordering::Relaxed),
             reloaded_at: self.current.load().loaded_at,
             draining: self.is_draining(),
+            certificates_taken: self.certificates_taken.load(Ordering::Relaxed),
+            certificates_refused: self.certificates_refused.load(Ordering::Relaxed),
             log_lines: self.log.lines(),
             log_lost: self.log.lost(),
             log_errors: self.log.errors(),
@@ -123,6 +130,15 @@ impl Shared {
 
     pub(super) fn set_draining(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// Counts what a look at files of certificates has shown.
+    pub(super) fn looked(&self, look: Look) {
+        match look {
+            Look::Same => {}
+            Look::Taken => drop(self.certificates_taken.fetch_add(1, Ordering::Relaxed)),
+            Look::Refused => drop(self.certificates_refused.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 
     pub(super) fn reloaded(&self, ok: bool) {

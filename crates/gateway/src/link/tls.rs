@@ -4,15 +4,19 @@
 //! that [`Tls::send`] empties; the queue is bounded by [`Tls::has_room`].
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, Connection, ServerConnection};
+
+use crate::certificates::{Candidates, Certificates, Coverage};
+use crate::snapshot::{Authorities, ServerTls};
 
 /// Encrypted bytes that may wait for the socket.
 const QUEUE_BYTES_MAX: usize = 512 << 10;
 
 /// What the handshake said, once it is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Handshake {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
@@ -22,6 +26,8 @@ pub struct Handshake {
     pub alpn: Alpn,
     /// What a client proved to own, its own certificate without the chain; `None`: nothing was asked of it.
     pub client_certificate: Option<CertificateDer<'static>>,
+    /// What the client was shown, if requests are held to it.
+    held_to: Option<Candidates>,
 }
 
 /// The protocol that both ends agreed on (RFC 7301).
@@ -41,6 +47,8 @@ pub struct Tls {
     session: Connection,
     /// Encrypted bytes that wait, as far as we know of them.
     queued: usize,
+    /// What clients are shown, if requests are held to it.
+    certificates: Option<Arc<Certificates>>,
     /// Set once the handshake is over.
     pub handshake: Option<Handshake>,
     /// Whether the peer has announced that no more bytes come from it.
@@ -53,13 +61,17 @@ pub struct Tls {
 
 impl Tls {
     /// The server's end.
-    pub fn accept(config: std::sync::Arc<rustls::ServerConfig>) -> Result<Self, rustls::Error> {
-        Ok(Self::new(ServerConnection::new(config)?.into()))
+    pub fn accept(config: &ServerTls) -> Result<Self, rustls::Error> {
+        let mut tls = Self::new(ServerConnection::new(config.config.clone())?.into());
+        if config.authorities == Authorities::OfCertificate {
+            tls.certificates = Some(config.certificates.clone());
+        }
+        Ok(tls)
     }
 
     /// The client's end.
     pub fn connect(
-        config: std::sync::Arc<rustls::ClientConfig>,
+        config: Arc<rustls::ClientConfig>,
         name: rustls::pki_types::ServerName<'static>,
     ) -> Result<Self, rustls::Error> {
         Ok(Self::new(ClientConnection::new(config, name)?.into()))
@@ -67,7 +79,14 @@ impl Tls {
 
     fn new(mut session: Connection) -> Self {
         session.set_buffer_limit(None);
-        Self { session, queued: 0, handshake: None, peer_done: false, closed: false }
+        Self {
+            session,
+            queued: 0,
+            certificates: None,
+            handshake: None,
+            peer_done: false,
+            closed: false,
+        }
     }
 
     /// Takes bytes of the wire from the front of `wire` and puts decrypted ones into `plain`; gives their
@@ -152,10 +171,24 @@ impl Tls {
         let (sni, client_certificate) = match &self.session {
             Connection::Server(server) => {
                 let chain = server.peer_certificates().unwrap_or_default();
-                (server.server_name().unwrap_or_default().into(), chain.first().cloned())
+                (server.server_name().unwrap_or_default(), chain.first().cloned())
             }
-            Connection::Client(_) => (Box::default(), None),
+            Connection::Client(_) => ("", None),
         };
-        Handshake { version, sni, alpn, client_certificate }
+        let held_to = self.certificates.as_ref().map(|all| all.serving(sni));
+        Handshake { version, sni: sni.into(), alpn, client_certificate, held_to }
+    }
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    /// Whether a request for this authority may come on this connection. A client may send requests for
+    /// other names than the one it asked for, if the certificate is good for them (RFC 9113 §9.1.1).
+    pub fn coverage(&self, authority: &[u8]) -> Coverage {
+        match &self.held_to {
+            None => Coverage::Covered,
+            Some(candidates) => Coverage::of(candidates, authority),
+        }
     }
 }

@@ -159,7 +159,7 @@ impl<I: Io> Worker<I> {
         socket: I::Socket,
         peer: SocketAddr,
     ) {
-        let tls = match listener.tls.clone().map(Tls::accept).transpose() {
+        let tls = match listener.tls.as_deref().map(Tls::accept).transpose() {
             Ok(tls) => tls.map(Box::new),
             Err(error) => return debug!(%peer, %error, "no TLS session"),
         };

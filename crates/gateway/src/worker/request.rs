@@ -6,6 +6,7 @@ use narrows_wire::{Head, Name};
 
 use super::failure::Failure;
 use super::{Active, Worker};
+use crate::certificates::Coverage;
 use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
 use crate::link::Side;
@@ -49,6 +50,19 @@ impl<I: Io> Worker<I> {
         key
     }
 
+    /// A listener may hold requests to the certificate of their connection (RFC 9110 §15.5.20).
+    fn check_coverage(&self, key: Key) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get(key) else { return Ok(()) };
+        let tls = self.links.get(exchange.client.link).and_then(|link| link.tls.as_ref());
+        let Some(handshake) = tls.and_then(|tls| tls.handshake.as_ref()) else { return Ok(()) };
+        let authority =
+            exchange.head.get(Name::Authority).or_else(|| exchange.head.get(Name::Host));
+        match handshake.coverage(authority.unwrap_or_default()) {
+            Coverage::Covered => Ok(()),
+            Coverage::Misdirected => Err(Failure::new(Cause::Misdirected)),
+        }
+    }
+
     /// Reads what the head says of deadline and kind, and finds the route.
     fn admit(&mut self, key: Key) -> Result<(), Failure> {
         let now = self.now;
@@ -60,6 +74,7 @@ impl<I: Io> Worker<I> {
             }
             exchange.is_tunnel_asked = true;
         }
+        self.check_coverage(key)?;
         if self.is_health_check(key) {
             return self.begin_health(key);
         }

@@ -1,17 +1,20 @@
 //! Certificates: which files are taken, which one a client gets, whose clients are let in.
 //!
 //! Both ends are rustls in memory with what was compiled, so that what is tested is the handshake,
-//! not the configuration of it.
+//! not the configuration of it. See `tls/` for sessions, directories, and OCSP.
 
-use std::io::{Read as _, Write as _};
+mod directory;
+mod files;
+mod ocsp;
+mod resumption;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use narrows_gateway::snapshot::Authorities;
+use rcgen::CertificateParams;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::*;
-use crate::scratch::Scratch;
+use files::{Files, Pair, provider};
 
 /// HTTP/2 is what both ends agree on (RFC 9113 §3.2, §9.2).
 #[test]
@@ -35,6 +38,43 @@ fn the_certificate_is_chosen_by_the_name_that_is_asked_for() {
     }
 }
 
+/// RFC 7301 §3.2: a client that knows ALPN and wants nothing of what is offered is refused.
+#[test]
+fn listeners_offer_http_of_either_version_or_nothing_at_all() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let http = files.server(&format!("certificates: [{pair}]"));
+    let tcp = files.tcp_server(&format!("certificates: [{pair}]"));
+    let agreed = |server, offered: &[&[u8]]| {
+        let mut client = (*files.client_trusting_all()).clone();
+        client.alpn_protocols = offered.iter().map(|protocol| protocol.to_vec()).collect();
+        let mut pair = Pair::new(server, Arc::new(client), "one.test");
+        pair.shake_hands().ok().map(|()| pair.client.alpn_protocol().map(<[u8]>::to_vec))
+    };
+    assert_eq!(agreed(&http, &[b"http/1.1", b"h2"]), Some(Some(b"h2".to_vec())));
+    assert_eq!(agreed(&http, &[b"http/1.1"]), Some(Some(b"http/1.1".to_vec())));
+    assert_eq!(agreed(&http, &[]), Some(None));
+    assert_eq!(agreed(&http, &[b"mqtt"]), None);
+    assert_eq!(agreed(&tcp, &[b"mqtt"]), Some(None));
+}
+
+#[test]
+fn only_requests_can_be_held_to_a_certificate() {
+    let files = Files::new();
+    let pair = files.pair("server", &["one.test"]);
+    let tls = format!("certificates: [{pair}], strict_sni: true");
+    let compiled = compile(&files.load(&tls), &Previous::new(2), &mut DryStores).expect("valid");
+    let tls_of = compiled.snapshot.listeners[0].tls.as_ref().expect("tls");
+    assert_eq!(tls_of.authorities, Authorities::OfCertificate);
+    let text = files.tcp_config(&tls);
+    let loaded = parse(&files.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
+    let faults = compile(&loaded, &Previous::new(2), &mut DryStores).expect_err("tcp");
+    let expected =
+        "tls.strict_sni: only protocol http has requests that it could hold to a certificate";
+    let shown = faults[0].to_string();
+    assert!(faults.len() == 1 && shown.ends_with(expected), "{shown}");
+}
+
 #[test]
 fn only_clients_of_the_named_authority_are_let_in() {
     let files = Files::new();
@@ -48,26 +88,6 @@ fn only_clients_of_the_named_authority_are_let_in() {
     others.pair("client", &["client.test"]);
     let mut stranger = Pair::new(&server, others.client("client"), "one.test");
     assert!(stranger.shake_hands().is_err());
-}
-
-#[test]
-fn sessions_resume_after_a_reload_but_not_past_a_new_authority() {
-    let files = Files::new();
-    let pair = files.pair("server", &["one.test"]);
-    let text = |more: &str| files.config(&format!("certificates: [{pair}]{more}"));
-    let reload = |more: &str, previous: &Previous| {
-        let loaded = parse(&files.0.path().join("c.yaml"), &text(more), &|_| None).expect("valid");
-        compile(&loaded, previous, &mut DryStores).expect("valid")
-    };
-    let first = reload("", &Previous::new(2));
-    let second = reload("", &first.next);
-    let third = reload(", client_ca: ca.pem", &second.next);
-    let ticketer = |compiled: &Compiled| {
-        compiled.snapshot.listeners[0].tls.as_ref().expect("tls").ticketer.clone()
-    };
-    let ticket = ticketer(&first).encrypt(b"session").expect("a ticket");
-    assert_eq!(ticketer(&second).decrypt(&ticket).as_deref(), Some(&b"session"[..]));
-    assert_eq!(ticketer(&third).decrypt(&ticket), None);
 }
 
 #[test]
@@ -199,124 +219,4 @@ fn upstreams_trust_their_authority_and_show_their_certificate() {
     assert!(shakes_hands(&format!("insecure_skip_verify: true, {own}"), "other.test"));
     let named = upstream("server_name: node.test");
     assert_eq!(named.server_name, Some(ServerName::try_from("node.test").expect("a name")));
-}
-
-/// An authority and what it signed, in files.
-struct Files(Scratch, Issuer<'static, KeyPair>);
-
-impl Files {
-    fn new() -> Self {
-        let directory = Scratch::new("tls");
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate: Certificate = params.self_signed(&key).expect("an authority");
-        std::fs::write(directory.path().join("ca.pem"), certificate.pem()).expect("written");
-        Self(directory, Issuer::new(params, key))
-    }
-
-    /// Writes a certificate for these names and its key; returns them as the configuration has
-    /// them.
-    fn pair(&self, file: &str, names: &[&str]) -> String {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.sign(file, CertificateParams::new(names).expect("names"))
-    }
-
-    fn sign(&self, file: &str, params: CertificateParams) -> String {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.1).expect("a certificate");
-        let write = |name: &str, text: String| {
-            std::fs::write(self.0.path().join(name), text).expect("written");
-        };
-        write(&format!("{file}.pem"), certificate.pem());
-        write(&format!("{file}.key"), key.serialize_pem());
-        format!("{{ certificate: {file}.pem, private_key: {file}.key }}")
-    }
-
-    fn config(&self, tls: &str) -> String {
-        format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0, tls: {{ {tls} }} }}]\nupstreams: \
-             {{ u: {{ endpoints: ['h:1'] }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
-        )
-    }
-
-    fn upstream_config(&self, tls: &str) -> String {
-        format!(
-            "workers: 2\nlisteners: [{{ address: 127.0.0.1:0 }}]\nupstreams: {{ u: {{ endpoints: \
-             ['h:1'], tls: {{ {tls} }} }} }}\nroutes: [{{ name: r, upstream: u }}]\n"
-        )
-    }
-
-    fn load(&self, tls: &str) -> crate::config::Loaded {
-        let file = self.0.path().join("c.yaml");
-        parse(&file, &self.config(tls), &|_| None).expect("valid")
-    }
-
-    fn server(&self, tls: &str) -> Arc<ServerConfig> {
-        let compiled = compile(&self.load(tls), &Previous::new(2), &mut DryStores);
-        let compiled = compiled.unwrap_or_else(|faults| panic!("{faults:#?}"));
-        compiled.snapshot.listeners[0].tls.clone().expect("tls")
-    }
-
-    fn certificate(&self, file: &str) -> CertificateDer<'static> {
-        let path = self.0.path().join(format!("{file}.pem"));
-        CertificateDer::from_pem_file(path).expect("a certificate")
-    }
-
-    fn client_trusting_all(&self) -> Arc<ClientConfig> {
-        self.client_config("insecure_skip_verify: true")
-    }
-
-    fn client(&self, file: &str) -> Arc<ClientConfig> {
-        self.client_config(&format!(
-            "insecure_skip_verify: true, certificate: {file}.pem, private_key: {file}.key"
-        ))
-    }
-
-    fn client_config(&self, tls: &str) -> Arc<ClientConfig> {
-        let text = self.upstream_config(tls);
-        let loaded = parse(&self.0.path().join("c.yaml"), &text, &|_| None).expect("valid");
-        let compiled = compile(&loaded, &Previous::new(2), &mut DryStores).expect("valid");
-        compiled.snapshot.upstreams[0].tls.config.clone()
-    }
-}
-
-/// A client and a server that talk in memory.
-struct Pair {
-    client: ClientConnection,
-    server: ServerConnection,
-}
-
-impl Pair {
-    fn new(server: &Arc<ServerConfig>, client: Arc<ClientConfig>, name: &str) -> Self {
-        let name = ServerName::try_from(name.to_owned()).expect("a name");
-        Self {
-            client: ClientConnection::new(client, name).expect("a client"),
-            server: ServerConnection::new(server.clone()).expect("a server"),
-        }
-    }
-
-    /// Carries bytes until both sides are done; a byte at the end proves that the client was let
-    /// in.
-    fn shake_hands(&mut self) -> Result<(), rustls::Error> {
-        self.server.writer().write_all(b"!").expect("buffered");
-        for _ in 0..8 {
-            let mut bytes = Vec::new();
-            self.client.write_tls(&mut bytes).expect("in memory");
-            self.server.read_tls(&mut &*bytes).expect("in memory");
-            let verdict = self.server.process_new_packets().map(drop);
-            let mut bytes = Vec::new();
-            self.server.write_tls(&mut bytes).expect("in memory");
-            self.client.read_tls(&mut &*bytes).expect("in memory");
-            self.client.process_new_packets()?;
-            verdict?;
-        }
-        let mut byte = [0];
-        self.client.reader().read_exact(&mut byte).expect("the server's byte");
-        Ok(())
-    }
-}
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
 }

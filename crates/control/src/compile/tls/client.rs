@@ -1,13 +1,16 @@
 //! TLS towards nodes.
 //!
-//! Nodes are trusted by the authorities named, else by those of the system. The configuration is
-//! carried over a reload as long as no file changed: connections are pooled by it.
+//! Nodes are trusted by the authorities named, else by those of the system. What is offered by ALPN
+//! is the protocol's to say. The configuration is carried over a reload as long as no file changed:
+//! connections are pooled by it, and it holds the sessions that can be resumed. Early data, which can
+//! be replayed, is never sent.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use narrows_gateway::snapshot::ClientTls;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -15,11 +18,14 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::{
-    ALPN, HALF_A_PAIR, INSECURE, authorities, certificates, certified, check_time, provider,
+    AlpnList, HALF_A_PAIR, INSECURE, authorities, certificates, certified, provider, time_problem,
 };
 use crate::compile::previous::{ClientScope, Previous};
 use crate::compile::report::{Report, transpose};
 use crate::config::{FilePath, UpstreamTls};
+
+/// Names of nodes whose sessions are kept, so that the next connection costs less.
+const SESSIONS_MAX: usize = 1024;
 
 /// Where systems keep the authorities that they trust.
 const SYSTEM_AUTHORITIES: [&str; 3] =
@@ -39,6 +45,7 @@ struct AcceptAny(Arc<CryptoProvider>);
 pub(in crate::compile) fn client(
     path: &str,
     config: &UpstreamTls,
+    alpn: AlpnList,
     roots: &mut ClientRoots,
     (previous, next): (&Previous, &mut Previous),
     report: &mut Report<'_>,
@@ -58,9 +65,9 @@ pub(in crate::compile) fn client(
     let identity = identity(path, config, report);
     let (server_name, trusted, identity) = (transpose(server_name)?, trusted?, identity?);
     let digest = digest(&trusted, identity.as_ref());
-    let scope = ClientScope { config: config.clone(), digest };
+    let scope = ClientScope { config: config.clone(), alpn, digest };
     let make = || ClientTls {
-        config: Arc::new(build(trusted, identity, config.insecure_skip_verify)),
+        config: Arc::new(build(trusted, identity, alpn, config.insecure_skip_verify)),
         server_name,
     };
     Some(previous.client(scope, next, make))
@@ -69,6 +76,7 @@ pub(in crate::compile) fn client(
 fn build(
     trusted: Arc<RootCertStore>,
     identity: Option<CertifiedKey>,
+    alpn: AlpnList,
     insecure_skip_verify: bool,
 ) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider())
@@ -87,7 +95,9 @@ fn build(
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
         }
     };
-    client.alpn_protocols = vec![ALPN.to_vec()];
+    client.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    // All workers share the sessions, and a reload keeps them with the configuration they belong to.
+    client.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
     client
 }
 
@@ -116,7 +126,9 @@ fn identity(
         (Some(certificate), Some(key)) => {
             let path = format!("{path}.certificate");
             let identity = report.ok(&path, certified(certificate, key))?;
-            check_time(&path, certificate, identity.cert.first()?, report);
+            if let Some(problem) = time_problem(certificate, identity.cert.first()?) {
+                report.warn(&path, problem);
+            }
             Some(Some(identity))
         }
         _ => {

@@ -1,46 +1,35 @@
 //! TLS towards clients.
 //!
-//! The certificate is chosen by name (SNI), sessions resume by ticket. A ticket is good for its own
-//! listener only, and no longer than the authorities for client certificates stay the same.
+//! The certificate is chosen by name (SNI). Sessions resume on any worker and after a reload, by
+//! ticket or by what is kept of them; a session is good for its own listener only, and no longer
+//! than the authorities for client certificates stay the same. Early data, which can be replayed, is
+//! never taken.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use narrows_gateway::certificates::Certificates;
+use narrows_gateway::snapshot::{Authorities, ServerTls};
 use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
-};
-use rustls::sign::CertifiedKey;
+use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 
-use super::{ALPN, HALF_A_PAIR, authorities, certified, check_time, provider, read};
-use crate::compile::previous::{Previous, TicketScope};
+use super::source::Source;
+use super::watch::Watch;
+use super::{AlpnList, HALF_A_PAIR, authorities, provider, read};
+use crate::compile::previous::{Previous, SessionScope};
 use crate::compile::report::Report;
-use crate::config::{CertificatePair, ListenerTls, TlsVersion};
+use crate::config::{CertificateSource, ListenerTls, TlsVersion};
 
-/// Chooses a certificate by the name that the client asks for.
-#[derive(Debug)]
-struct ByName {
-    /// By whole name, lower case. Several may serve one name with different kinds of keys.
-    exact: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    /// By what follows the `*.` of a wildcard, which stands for exactly one label (RFC 6125
-    /// §6.4.3).
-    wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
-    /// For all others.
-    first: Arc<CertifiedKey>,
-}
-
-/// The configuration of a listener's TLS; `None`: faults were reported.
+/// TLS of a listener; `None`: faults were reported.
 pub(in crate::compile) fn server(
     path: &str,
     name: &Arc<str>,
     config: &ListenerTls,
-    previous: &Previous,
-    next: &mut Previous,
+    alpn: AlpnList,
+    (previous, next): (&Previous, &mut Previous),
     report: &mut Report<'_>,
-) -> Option<Arc<ServerConfig>> {
-    let certificates = certificates(path, config, report);
+) -> Option<Arc<ServerTls>> {
+    let certificates = certificates(path, name, config, next, report);
     let versions: &[_] = match config.min_version {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],
         TlsVersion::V1_3 => &[&TLS13],
@@ -58,92 +47,54 @@ pub(in crate::compile) fn server(
             (builder.with_client_cert_verifier(verifier), Some(report.ok(&path, read(file))?))
         }
     };
-    let mut server = builder.with_cert_resolver(Arc::new(ByName::new(certificates?)?));
-    server.alpn_protocols = vec![ALPN.to_vec()];
-    // Sessions resume by ticket alone, so that no worker has to know what another one has seen.
-    server.session_storage = Arc::new(NoServerSessionStorage {});
-    let scope = TicketScope { listener: name.clone(), client_ca };
-    server.ticketer = report.ok(path, previous.tickets(scope, next))?;
-    Some(Arc::new(server))
+    let certificates = certificates?;
+    let mut server = builder.with_cert_resolver(certificates.clone());
+    server.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    let scope = SessionScope { listener: name.clone(), client_ca };
+    let sessions = report.ok(path, previous.sessions(scope, next))?;
+    server.ticketer = sessions.tickets;
+    server.session_storage = sessions.kept;
+    let authorities = match config.strict_sni {
+        true => Authorities::OfCertificate,
+        false => Authorities::Any,
+    };
+    Some(Arc::new(ServerTls { config: Arc::new(server), certificates, authorities }))
 }
 
 /// Reads every certificate, reporting all that can not be used.
 fn certificates(
     path: &str,
+    name: &Arc<str>,
     config: &ListenerTls,
+    next: &mut Previous,
     report: &mut Report<'_>,
-) -> Option<Vec<Arc<CertifiedKey>>> {
-    let mut pairs: Vec<(String, CertificatePair)> = Vec::new();
-    match (&config.certificate, &config.private_key) {
-        (Some(certificate), Some(private_key)) => {
-            let pair = CertificatePair {
-                certificate: certificate.clone(),
-                private_key: private_key.clone(),
-            };
-            pairs.push((format!("{path}.certificate"), pair));
-        }
-        (None, None) => {}
-        _ => report.error(path, HALF_A_PAIR),
-    }
-    for (at, pair) in config.certificates.iter().enumerate() {
-        pairs.push((format!("{path}.certificates[{at}].certificate"), pair.clone()));
-    }
-    if pairs.is_empty() && config.certificate.is_none() && config.private_key.is_none() {
+) -> Option<Arc<Certificates>> {
+    let is_half = config.certificate.is_some() != config.private_key.is_some();
+    let source = Source::new(config);
+    if is_half {
+        report.error(path, HALF_A_PAIR);
+    } else if source.is_empty() {
         report.error(path, "no certificate; write certificate and private_key");
     }
-    let mut loaded = Vec::new();
-    for (path, pair) in &pairs {
-        let key = report.ok(path, certified(&pair.certificate, &pair.private_key));
-        if let Some(key) = key {
-            if let Some(certificate) = key.cert.first() {
-                check_time(path, &pair.certificate, certificate, report);
-            }
-            loaded.push(Arc::new(key));
-        }
+    if config.ocsp.is_some() && config.certificate.is_none() {
+        report.error(format!("{path}.ocsp"), "there is no certificate that this belongs to");
     }
-    (loaded.len() == pairs.len() && !loaded.is_empty()).then_some(loaded)
-}
-
-// === impl ByName ===
-
-impl ByName {
-    fn new(certificates: Vec<Arc<CertifiedKey>>) -> Option<Self> {
-        let first = certificates.first()?.clone();
-        let mut by_name = Self { exact: HashMap::new(), wildcard: HashMap::new(), first };
-        for key in certificates {
-            for name in key.cert.first().map(names).unwrap_or_default() {
-                let (map, name) = match name.strip_prefix("*.") {
-                    Some(domain) => (&mut by_name.wildcard, domain.to_owned()),
-                    None => (&mut by_name.exact, name),
-                };
-                map.entry(name).or_default().push(key.clone());
-            }
-        }
-        Some(by_name)
+    // First, so that what changes while it is read is seen by the watch.
+    let fingerprint = source.fingerprint();
+    let found = source.read(&[]);
+    for (key, warning) in &found.warnings {
+        report.warn(format!("{path}.{key}"), warning);
     }
-
-    fn candidates(&self, name: &str) -> &[Arc<CertifiedKey>] {
-        let name = name.to_ascii_lowercase();
-        let below = || name.split_once('.').and_then(|(_, domain)| self.wildcard.get(domain));
-        let found = self.exact.get(&name).or_else(below);
-        found.map_or(std::slice::from_ref(&self.first), Vec::as_slice)
+    for (key, problem) in &found.problems {
+        report.error(format!("{path}.{key}"), problem);
     }
-}
-
-impl ResolvesServerCert for ByName {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let candidates = match hello.server_name() {
-            Some(name) => self.candidates(name),
-            None => std::slice::from_ref(&self.first),
-        };
-        let fits =
-            |key: &&Arc<CertifiedKey>| key.key.choose_scheme(hello.signature_schemes()).is_some();
-        candidates.iter().find(fits).or(candidates.first()).cloned()
+    let set = found.set().filter(|_| found.problems.is_empty() && !is_half)?;
+    let certificates = Arc::new(Certificates::new(set));
+    let is_directory = matches!(config.certificates, CertificateSource::Directory(_));
+    if config.watch.unwrap_or(is_directory) {
+        let served = (certificates.clone(), found.certificates);
+        let watch = Watch::new(name.clone(), source, fingerprint, served);
+        next.watches.push(Arc::new(watch));
     }
-}
-
-/// The DNS names that a certificate is for, lower case.
-fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
-    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
-    certificate.valid_dns_names().map(str::to_ascii_lowercase).collect()
+    Some(certificates)
 }

@@ -21,6 +21,8 @@ struct Ways<'a> {
     variants: Vec<(&'a str, &'a Value)>,
     /// Other objects.
     objects: Vec<&'a Value>,
+    /// Lists.
+    lists: Vec<&'a Value>,
 }
 
 // === impl Checker ===
@@ -48,6 +50,7 @@ impl<'a> Checker<'a> {
             Kind::Map(entries) if ways.objects.len() == 1 => {
                 self.map(node, entries, ways.objects[0], path)
             }
+            Kind::List(items) if ways.lists.len() == 1 => self.list(items, ways.lists[0], path),
             kind => {
                 let message = format!("expected {}, found {}", ways.shapes(), found(kind));
                 self.fault(node.place, path, message)
@@ -102,6 +105,8 @@ impl<'a> Ways<'a> {
                 }
                 _ => self.objects.push(schema),
             }
+        } else if schema["type"] == "array" {
+            self.lists.push(schema);
         } else {
             self.scalars.push(schema);
         }
@@ -129,6 +134,9 @@ impl<'a> Ways<'a> {
         if !self.variants.is_empty() {
             let keys: Vec<&str> = self.variants.iter().map(|(key, _)| *key).collect();
             shapes.push(format!("one of the keys {}", keys.join(", ")));
+        }
+        if !self.lists.is_empty() {
+            shapes.push("a list".to_owned());
         }
         if !self.objects.is_empty() {
             shapes.push("keys and values".to_owned());

@@ -1,0 +1,33 @@
+//! Looks at files of certificates again and again.
+//!
+//! A task of its own: a disk that hangs holds up neither a reload nor a drain. See
+//! `compile/tls/watch.rs` for what a look does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use super::state::Shared;
+use crate::compile::Look;
+
+/// Between two looks.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Watches what the configuration in force says is watched; never ends.
+pub(super) async fn watch(shared: Arc<Shared>) {
+    let mut turns = tokio::time::interval(INTERVAL);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        turns.tick().await;
+        let current = shared.current();
+        if current.watches.is_empty() {
+            continue;
+        }
+        let look = move || current.watches.iter().map(|watch| watch.look()).collect::<Vec<Look>>();
+        match tokio::task::spawn_blocking(look).await {
+            Ok(looks) => looks.into_iter().for_each(|look| shared.looked(look)),
+            Err(error) => tracing::error!(%error, "certificates could not be looked at"),
+        }
+    }
+}

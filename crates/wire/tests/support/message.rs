@@ -192,6 +192,33 @@ impl Script {
         self.events()
     }
 
+    /// These bytes are refused for this, at once and byte by byte, and nothing is taken behind them.
+    pub(crate) fn expect_refused(&mut self, bytes: impl AsRef<[u8]>, refusal: Refusal) {
+        let bytes = bytes.as_ref();
+        let text = String::from_utf8_lossy(bytes);
+        let refused = |seen: &[Seen]| match seen {
+            [Seen::Refused { refusal, .. }] => *refusal,
+            _ => panic!("{text:?}: {seen:?}"),
+        };
+        assert_eq!(refused(&self.send(bytes)), refusal, "{text:?}");
+        assert_eq!(refused(&Self::server().trickle(bytes)), refusal, "{text:?} byte by byte");
+        assert_eq!(self.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []);
+        let sent = self.answer(&[(":status", "400")], "no");
+        assert!(sent.contains("connection: close\r\n") && sent.ends_with("no"), "{sent}");
+        assert_eq!(self.events(), [Seen::Drained]);
+    }
+
+    /// These bytes of a node break this rule, at once and byte by byte, and end the connection.
+    pub(crate) fn expect_broken(&mut self, bytes: impl AsRef<[u8]>, fault: Fault) {
+        let bytes = bytes.as_ref();
+        let text = String::from_utf8_lossy(bytes);
+        let reason = Reason::Http1(fault);
+        let expected = [Seen::Reset { by: Party::Us, reason }, Seen::Closed { reason }];
+        assert_eq!(self.send(bytes), expected, "{text:?}");
+        assert!(self.connection.is_closed());
+        assert_eq!(Self::asking("GET").trickle(bytes), expected, "{text:?} byte by byte");
+    }
+
     /// The peer ends its direction.
     pub(crate) fn end(&mut self) -> Vec<Seen> {
         self.connection.end_input(self.now);

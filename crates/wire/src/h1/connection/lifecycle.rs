@@ -82,8 +82,8 @@ impl Watch {
 // === impl Connection ===
 
 impl Connection {
-    /// The peer has ended its direction in good order; not for a transport that broke. Offer what is left of
-    /// the input before, and call [`Connection::receive`] with an empty input after it. A body that goes on
+    /// The peer has ended its direction in good order; not for a transport that broke. Call it when nothing is
+    /// left of the input, and [`Connection::receive`] with an empty input after it. A body that goes on
     /// until the connection ends is complete, a tunnel ends in this direction, a request that is complete is
     /// answered; anything else is cut off.
     pub fn end_input(&mut self, now: Time) {
@@ -241,6 +241,7 @@ impl Connection {
         if goes_on {
             self.watch.start_body(self.now + self.config.stall_timeout);
             self.watch.body_looked_at = true;
+            self.watch.body_held_up = !self.accepts_input();
         } else {
             self.refuse_late();
         }

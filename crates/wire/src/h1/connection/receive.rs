@@ -77,14 +77,14 @@ impl Connection {
             Inbound::Body(body) => self.advance_body(body, input, head),
             _ if input.is_empty() => Progress::Dry,
             Inbound::Head => self.advance_head(input, head),
-            Inbound::Nothing if self.role == Role::Server => Progress::Dry,
-            Inbound::Nothing => {
+            Inbound::Nothing if self.is_paused() => Progress::Dry,
+            Inbound::Nothing if self.role == Role::Client => {
                 // RFC 9112 §9.2: what was not asked for must not be taken for an answer.
                 *input = &[];
                 self.fail(ConnectionError::protocol(Reason::Http1(Fault::Unsolicited)));
                 Progress::More
             }
-            Inbound::Lost => {
+            Inbound::Nothing | Inbound::Lost => {
                 *input = &[];
                 Progress::Dry
             }

@@ -1,8 +1,8 @@
 //! `cargo xtask rfc`: which requirements of the RFCs nobody cites.
 //!
 //! A scan of text, not a proof: a section counts as implemented where a comment of the code names it (`RFC 9113
-//! §6.9.1`), and as tested where a test does. The tests in `tests/rfc9113` and `tests/rfc7541` of the crate
-//! `narrows-wire` need not name their RFC. Sections without requirements for us are not listed.
+//! §6.9.1`), and as tested where a test does. The tests in `tests/rfc9113`, `tests/rfc9112` and `tests/rfc7541` of
+//! the crate `narrows-wire` need not name their RFC. Sections without requirements for us are not listed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,6 +26,13 @@ const RFCS: &[Rfc] = &[
             "5.4.2", "5.5", "6.1", "6.2", "6.3", "6.4", "6.5", "6.5.2", "6.5.3", "6.6", "6.7", "6.8", "6.9",
             "6.9.1", "6.9.2", "6.9.3", "6.10", "7", "8.1", "8.1.1", "8.2.1", "8.2.2", "8.2.3", "8.3",
             "8.3.1", "8.3.2", "8.4", "8.5", "8.6", "8.7", "9.2", "10.5", "10.5.1",
+        ],
+    },
+    Rfc {
+        number: "9112",
+        sections: &[
+            "2.1", "2.2", "2.3", "3", "3.1", "3.2", "3.2.1", "3.2.2", "3.2.3", "3.2.4", "3.3", "4", "5.1", "5.2",
+            "6.1", "6.2", "6.3", "7.1", "7.1.1", "7.1.2", "8", "9.2", "9.3", "9.3.1", "9.3.2", "9.6",
         ],
     },
     Rfc {

@@ -13,11 +13,13 @@ use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Indexing, Time};
 
 mod edges;
+mod h1;
 mod mutate;
 
 pub use edges::{
     client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
 };
+pub use h1::{h1_client, h1_server};
 pub use mutate::Mutator;
 
 /// A fuzz target.
@@ -34,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "hpack", run: hpack },
     Target { name: "h2_server", run: h2_server },
     Target { name: "h2_client", run: h2_client },
+    Target { name: "h1_server", run: h1_server },
+    Target { name: "h1_client", run: h1_client },
     Target { name: "grpc_scanner", run: grpc_scanner },
     Target { name: "grpc_timeout", run: grpc_timeout },
     Target { name: "proxy_protocol", run: proxy_protocol },

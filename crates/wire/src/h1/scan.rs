@@ -56,8 +56,8 @@ impl Scanner {
             && let Some(found) = memchr(b'\n', new)
         {
             let end = self.seen + found;
-            let text = bytes.get(self.line..end).and_then(|text| text.strip_suffix(b"\r"));
-            let text = text.ok_or(Fault::BareLineFeed)?;
+            self.check_beginning(kind, bytes)?;
+            let text = bytes.get(self.line..end).unwrap_or_default();
             let is_last = self.line_ended(kind, limits, text, end + 1)?;
             (self.seen, self.line) = (end + 1, end + 1);
             if is_last {
@@ -81,6 +81,10 @@ impl Scanner {
         end: usize,
     ) -> Result<bool, Fault> {
         let is_first = self.lines == 0 && kind != Kind::Trailers;
+        let line = text.strip_suffix(b"\r");
+        self.check_length(kind, limits, line.unwrap_or(text).len(), end)?;
+        // RFC 9112 §2.2: we do not take a bare LF for the end of a line, although we might.
+        let text = line.ok_or(Fault::BareLineFeed)?;
         if is_first && text.is_empty() {
             // RFC 9112 §2.2: an empty line before a request is ignored, one.
             if kind == Kind::Reply || self.begin > 0 {
@@ -89,7 +93,6 @@ impl Scanner {
             self.begin = end;
             return Ok(false);
         }
-        self.check_length(kind, limits, text.len(), end)?;
         if text.is_empty() {
             return Ok(true);
         }

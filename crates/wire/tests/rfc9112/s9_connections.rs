@@ -137,7 +137,7 @@ fn the_next_request_waits_for_the_release() {
 fn unsolicited_bytes_end_the_connection() {
     let closed = Seen::Closed { reason: Reason::Http1(Fault::Unsolicited) };
     let mut script = Script::client();
-    assert_eq!(script.send("HTTP/1.1 200 OK\r\n\r\n"), [closed.clone()]);
+    assert_eq!(script.send("HTTP/1.1 200 OK\r\n\r\n"), std::slice::from_ref(&closed));
     assert_eq!(script.ask(&[], End::Stream), Err(OpenError::Closed));
     let mut script = Script::asking("GET");
     let seen = script.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n\r\n");

@@ -1,0 +1,4 @@
+//! `narrows_testkit::fuzz::h1_client` under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| narrows_testkit::fuzz::h1_client(input));

@@ -9,7 +9,6 @@
 //! Read `connection.rs` for the whole, `scan.rs` for where a head ends, `head.rs` for what it means,
 //! `framing.rs` for where its body ends, `write.rs` for the way out.
 
-mod accept;
 mod chunk;
 mod config;
 mod connection;

@@ -17,11 +17,11 @@ pub use handshake::{HandshakeFault, Key, check_connect, check_reply, check_reque
 pub use translate::{reply_to_connect, reply_to_upgrade, to_connect, to_upgrade};
 
 /// The protocol's name in `upgrade` and `:protocol`.
-const WEBSOCKET: &[u8] = b"websocket";
+pub(crate) const WEBSOCKET: &[u8] = b"websocket";
 
-const KEY: &[u8] = b"sec-websocket-key";
-const ACCEPT: &[u8] = b"sec-websocket-accept";
-const VERSION: &[u8] = b"sec-websocket-version";
+pub(crate) const KEY: &[u8] = b"sec-websocket-key";
+pub(crate) const ACCEPT: &[u8] = b"sec-websocket-accept";
+pub(crate) const VERSION: &[u8] = b"sec-websocket-version";
 
 /// The only version (RFC 6455 §4.1).
-const VERSION_13: &[u8] = b"13";
+pub(crate) const VERSION_13: &[u8] = b"13";

@@ -22,9 +22,9 @@ use super::Config;
 use super::framing::Body;
 use super::head::{Method, Persistence};
 use super::target::Version;
-use super::upgrade::KEY_BYTES;
 use crate::Time;
 use crate::codec::{Event, Output, Refusal, Rejected, Role, StreamKey};
+use crate::websocket::Key;
 
 /// What `:scheme` is in requests whose target does not say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ enum Life {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tunnel {
     Connect,
-    WebSocket([u8; KEY_BYTES]),
+    WebSocket(Key),
 }
 
 /// RFC 9110 §10.1.1: whether a client waits for 100 before it sends its body.

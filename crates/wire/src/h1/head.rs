@@ -14,12 +14,15 @@ use super::upgrade::{self, Offer};
 use super::{Config, Fault, Scheme};
 use crate::codec::{Reason, Refusal};
 use crate::fields::{self, Malformed};
+use crate::websocket::ACCEPT;
 use crate::{Head, Indexing, Name, syntax};
 
 /// Most heads have no more fields than this.
 const FIELDS_FEW: usize = 32;
 /// No head has more.
 pub(super) const FIELDS_MAX: usize = 256;
+/// Bytes of the proof of a WebSocket server (RFC 6455 §4.2.2).
+const ACCEPT_BYTES: usize = 28;
 /// What a field costs beside its text (RFC 9113 §10.5.1).
 const FIELD_BYTES: usize = 32;
 
@@ -63,7 +66,7 @@ pub(super) struct Reply {
     pub(super) persistence: Persistence,
     /// Whether it says that it switches to WebSocket, and its proof.
     pub(super) websocket: bool,
-    pub(super) accept: Option<[u8; upgrade::ACCEPT_BYTES]>,
+    pub(super) accept: Option<[u8; ACCEPT_BYTES]>,
 }
 
 /// What a section belongs to.
@@ -128,7 +131,7 @@ pub(super) fn reply(lines: Lines<'_>, config: &Config, head: &mut Head) -> Resul
     if status == b"101" {
         // RFC 9113 §8.6 has no 101: a tunnel is accepted with 200 (RFC 8441 §5).
         head.set(Name::Status, b"200", Indexing::MayRepeat);
-        head.retain(|head, field| head.name(field) != upgrade::ACCEPT);
+        head.retain(|head, field| head.name(field) != ACCEPT);
     }
     let checked = fields::check_reply(head).map_err(malformed)?;
     let status = if status == b"101" { 101 } else { checked.status };

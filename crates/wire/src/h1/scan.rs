@@ -111,7 +111,7 @@ impl Scanner {
     fn check_beginning(&self, kind: Kind, bytes: &[u8]) -> Result<(), Fault> {
         let Some(first) = bytes.get(self.begin).filter(|_| self.lines == 0) else { return Ok(()) };
         let is_able = match kind {
-            Kind::Request => first.is_ascii_graphic() || (*first == b'\r' && self.begin == 0),
+            Kind::Request => first.is_ascii_graphic() || matches!(first, b'\r' | b'\n'),
             Kind::Reply => *first == b'H',
             Kind::Trailers => true,
         };

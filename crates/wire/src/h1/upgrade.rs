@@ -4,24 +4,16 @@
 //! accepted with 200. Key and accept value belong to the connection: they prove that its other end speaks
 //! HTTP/1.1 and WebSocket, and are made and checked here.
 
-use super::accept::base64;
+use crate::websocket::{ACCEPT, KEY, Key, VERSION, VERSION_13, WEBSOCKET};
 use crate::{Head, Indexing, Name};
 
-/// Bytes of a key, as it is sent.
-pub(super) const KEY_BYTES: usize = 24;
-/// Bytes of an accept value, as it is sent.
-pub(super) const ACCEPT_BYTES: usize = 28;
-
-pub(super) const KEY: &[u8] = b"sec-websocket-key";
-pub(super) const ACCEPT: &[u8] = b"sec-websocket-accept";
-pub(super) const VERSION: &[u8] = b"sec-websocket-version";
 const SETTINGS: &[u8] = b"http2-settings";
 
 /// What a client offers to switch to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offer {
     /// WebSocket, with this key.
-    WebSocket([u8; KEY_BYTES]),
+    WebSocket(Key),
 }
 
 /// What the fields of a head say of it.
@@ -39,7 +31,7 @@ impl<'a> Notes<'a> {
     /// RFC 9110 §7.8: what Upgrade lists.
     pub(super) fn read_protocols(&mut self, value: &[u8]) {
         let mut protocols = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        self.websocket |= protocols.any(|name| name.eq_ignore_ascii_case(b"websocket"));
+        self.websocket |= protocols.any(|name| name.eq_ignore_ascii_case(WEBSOCKET));
     }
 
     /// A field whose name is not a known one.
@@ -47,7 +39,7 @@ impl<'a> Notes<'a> {
         match name {
             KEY => self.key = Some(value),
             ACCEPT => self.accept = Some(value),
-            VERSION => self.is_version_13 = value == b"13",
+            VERSION => self.is_version_13 = value == VERSION_13,
             _ => {}
         }
     }
@@ -61,9 +53,8 @@ pub(super) fn is_consumed(name: &[u8]) -> bool {
 /// A request that offers what we can switch to becomes an extended CONNECT. Any other offer is ignored: the
 /// request is what it is without.
 pub(super) fn offered(method: &[u8], notes: &Notes<'_>, head: &mut Head) -> Option<Offer> {
-    let key = notes.key.filter(|key| is_key(key))?;
     let is_valid = method == b"GET" && notes.websocket && notes.is_version_13;
-    let key: [u8; KEY_BYTES] = is_valid.then(|| key.try_into().ok())??;
+    let key = notes.key.filter(|_| is_valid).and_then(Key::parse)?;
     head.retain(|head, field| head.name(field) != KEY && field.name != Name::ContentLength);
     to_connect(head);
     Some(Offer::WebSocket(key))
@@ -77,27 +68,19 @@ fn to_connect(head: &mut Head) {
     for field in whole.fields() {
         head.push_text(whole.name(field), whole.value(field), field.indexing);
         if field.name == Name::Method {
-            head.push(Name::Protocol, b"websocket", Indexing::MayRepeat);
+            head.push(Name::Protocol, WEBSOCKET, Indexing::MayRepeat);
         }
     }
 }
 
-/// RFC 6455 §4.1: 16 bytes in base64.
-fn is_key(text: &[u8]) -> bool {
-    let Some((digits, b"==")) = text.split_at_checked(KEY_BYTES - 2) else { return false };
-    digits.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-}
-
 /// A key from a number that is not used twice. It need not be a secret: it only has to be another one for
 /// each connection.
-pub(super) fn key(seed: u64, number: u64) -> [u8; KEY_BYTES] {
+pub(super) fn key(seed: u64, number: u64) -> Key {
     let mut bytes = [0; 16];
     let (first, second) = bytes.split_at_mut(8);
     first.copy_from_slice(&mix(seed ^ number).to_le_bytes());
     second.copy_from_slice(&mix(seed.rotate_left(32).wrapping_add(number)).to_le_bytes());
-    let mut text = [b'='; KEY_BYTES];
-    base64(&bytes, &mut text);
-    text
+    Key::new(bytes)
 }
 
 /// SplitMix64.

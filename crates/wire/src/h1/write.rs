@@ -6,6 +6,7 @@
 
 use super::target::Version;
 use super::upgrade;
+use crate::websocket::{ACCEPT, KEY};
 use crate::{Field, Head, Name, syntax};
 
 /// How a message says where its body ends, and what becomes of the connection behind it.
@@ -122,7 +123,7 @@ fn put_legal(out: &mut Vec<u8>, head: &Head, field: &Field) {
 
 /// Fields that belong to the connection and are not known names.
 fn is_ours(name: &[u8]) -> bool {
-    matches!(name, upgrade::KEY | upgrade::ACCEPT) || upgrade::is_consumed(name)
+    matches!(name, KEY | ACCEPT) || upgrade::is_consumed(name)
 }
 
 /// What Connection says in a reply. RFC 9112 §9.3: a client of HTTP/1.0 has to be told that it may go on.

@@ -6,7 +6,6 @@ use crate::codec::{
     ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Refusal, Role,
 };
 use crate::h1::Fault;
-use crate::h1::accept::accept;
 use crate::h1::framing::{self, Body};
 use crate::h1::head::{self, Method, Persistence, Reply, Request};
 use crate::h1::scan::Kind;
@@ -186,7 +185,7 @@ impl Connection {
         if !reply.websocket || reply.version != Version::V11 {
             return Err(Reason::Http1(Fault::SwitchedProtocol));
         }
-        if reply.accept != Some(accept(&key)) {
+        if reply.accept != Some(key.accept()) {
             return Err(Reason::Http1(Fault::WebSocketAccept));
         }
         self.open_tunnel();

@@ -7,6 +7,7 @@ use crate::h1::head::Method;
 use crate::h1::target::Version;
 use crate::h1::upgrade;
 use crate::h1::write::{self, Closing, Length};
+use crate::websocket::{KEY, VERSION, VERSION_13, WEBSOCKET};
 use crate::{Head, Name, Time, fields, syntax};
 
 /// How a request is said.
@@ -72,7 +73,7 @@ impl Connection {
                 let tunnel = Some(Tunnel::Connect);
                 Some(Form { method, target: host, host, tunnel })
             }
-            (b"CONNECT", Some(b"websocket")) => {
+            (b"CONNECT", Some(WEBSOCKET)) => {
                 let key = upgrade::key(self.seed, self.requests);
                 let tunnel = Some(Tunnel::WebSocket(key));
                 Some(Form {
@@ -113,10 +114,10 @@ impl Connection {
             (false, false) => b"",
         };
         if let Some(Tunnel::WebSocket(key)) = form.tunnel {
-            write::put_field(out, b"upgrade", b"websocket");
-            write::put_field(out, upgrade::KEY, &key);
-            if head.find(upgrade::VERSION).is_none() {
-                write::put_field(out, upgrade::VERSION, b"13");
+            write::put_field(out, b"upgrade", WEBSOCKET);
+            write::put_field(out, KEY, key.text());
+            if head.find(VERSION).is_none() {
+                write::put_field(out, VERSION, VERSION_13);
             }
             connection = b"upgrade";
         }

@@ -9,13 +9,12 @@ use std::ops::Range;
 use super::{Connection, Exchange, Expectation, Inbound, Outbound, Sending, Tunnel};
 use crate::codec::{End, ErrorCode, Event, Party, Processed, Reason, StreamKey};
 use crate::h1::Fault;
-use crate::h1::accept::accept;
 use crate::h1::chunk::put_chunk_line;
 use crate::h1::framing::Body;
 use crate::h1::head::{Method, Persistence};
 use crate::h1::target::Version;
-use crate::h1::upgrade;
 use crate::h1::write::{self, Closing, Length};
+use crate::websocket::{ACCEPT, WEBSOCKET};
 use crate::{Head, Name};
 
 /// Payloads below this are copied: a slice more in the write costs as much.
@@ -89,8 +88,8 @@ impl Connection {
             Tunnel::Connect => write::put_status_line(out, status),
             Tunnel::WebSocket(key) => {
                 write::put_status_line(out, 101);
-                write::put_field(out, b"upgrade", b"websocket");
-                write::put_field(out, upgrade::ACCEPT, &accept(&key));
+                write::put_field(out, b"upgrade", WEBSOCKET);
+                write::put_field(out, ACCEPT, &key.accept());
                 connection = b"upgrade";
             }
         }

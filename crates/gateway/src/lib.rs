@@ -9,6 +9,7 @@
 pub mod clock;
 pub mod control;
 pub mod exchange;
+pub mod forwarding;
 pub mod io;
 pub mod link;
 pub mod lookup;

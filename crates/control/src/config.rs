@@ -13,6 +13,7 @@ mod dump;
 mod expand;
 mod fault;
 mod form;
+mod forwarding;
 mod listener;
 mod path;
 mod process;
@@ -38,6 +39,9 @@ pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
+pub use forwarding::{
+    AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
+};
 pub use listener::{
     CertificatePair, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
     ListenerTimeouts, ListenerTls, PassthroughRule, TlsVersion,

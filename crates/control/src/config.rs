@@ -13,6 +13,7 @@ mod dump;
 mod expand;
 mod fault;
 mod form;
+mod forwarding;
 mod listener;
 mod path;
 mod process;
@@ -39,6 +40,9 @@ pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use form::TextForm;
+pub use forwarding::{
+    AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
+};
 pub use listener::{
     ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
     PassthroughRule,

@@ -75,6 +75,7 @@ fn main() {
         preface_timeout: Duration::from_secs(10),
         h2,
         h1: Arc::default(),
+        forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(120),
         max_connection_age: None,
         backlog: 1024,

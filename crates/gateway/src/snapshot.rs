@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use narrows_wire::{h1, h2};
 
 use crate::certificates::Certificates;
+use crate::forwarding::Forwarding;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
 use crate::route::{Router, Template};
@@ -62,6 +63,8 @@ pub struct Listener {
     pub proxy_protocol: ProxyProtocol,
     /// A client has this long for the TLS handshake, and again to show what it speaks.
     pub preface_timeout: Duration,
+    /// What becomes of the fields of requests and replies.
+    pub forwarding: Forwarding,
     /// A connection without streams is closed after this long.
     pub idle_timeout: Duration,
     /// A connection is drained after this long, with 10 % jitter; `None`: never.

@@ -264,6 +264,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
+        forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(30),
         max_connection_age: None,
         backlog: 128,

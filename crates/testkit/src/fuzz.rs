@@ -13,12 +13,14 @@ use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Indexing, Time};
 
 mod edges;
+mod forwarding;
 mod h1;
 mod mutate;
 
 pub use edges::{
     client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
 };
+pub use forwarding::forwarding;
 pub use h1::{h1_client, h1_server};
 pub use mutate::Mutator;
 
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "websocket_frames", run: websocket_frames },
     Target { name: "websocket_handshake", run: websocket_handshake },
     Target { name: "grpc_web_text", run: grpc_web_text },
+    Target { name: "forwarding", run: forwarding },
 ];
 
 /// A connection on default limits may hold so much for a peer that sends at most [`INPUT_BYTES_MAX`].

@@ -13,7 +13,7 @@ use narrows_gateway::snapshot::{Accepts, Listener, ProxyProtocol};
 use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
-use super::{NEVER, http1, http2, tls};
+use super::{NEVER, forwarding, http1, http2, tls};
 use crate::config::{Config, ListenerConfig, ListenerProtocol};
 
 /// Compiles every listener.
@@ -92,6 +92,7 @@ fn listener(
 ) -> Option<Listener> {
     let h2 = http2::listener(path, config, report);
     let h1 = http1::listener(path, config, report);
+    let forwarding = forwarding::compile(&format!("{path}.forwarding"), &config.forwarding, report);
     let tls = match &config.tls {
         None => None,
         Some(tls) => {
@@ -119,6 +120,7 @@ fn listener(
         h2,
         h1,
         preface_timeout: config.timeouts.preface.0,
+        forwarding,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
         max_connection_age: config.max_connection_age.duration(),
         backlog: config.backlog,

@@ -4,6 +4,7 @@
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod examples;
+mod forwarding;
 mod tls;
 
 use std::path::Path;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::forwarding::ForwardingConfig;
 use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
@@ -41,6 +42,8 @@ pub struct ListenerConfig {
     pub http2: ListenerHttp2,
     /// HTTP/1 limits towards clients.
     pub http1: ListenerHttp1,
+    /// What becomes of fields that tell of the way of a request, and of where a reply is from.
+    pub forwarding: ForwardingConfig,
     /// Limits in time of the protocol itself, whatever the call.
     pub timeouts: ListenerTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
@@ -161,6 +164,7 @@ impl Default for ListenerConfig {
             tls: None,
             http2: ListenerHttp2::default(),
             http1: ListenerHttp1::default(),
+            forwarding: ForwardingConfig::default(),
             timeouts: ListenerTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(120))),
             max_connection_age: Limit(None),

@@ -1,10 +1,10 @@
 //! The protocols around the relay: what a connection begins with, and what is translated.
 
+use narrows_wire::Head;
 use narrows_wire::client_hello::{ClientHelloReader, HELLO_BYTES_MAX, HelloFault, Peek};
 use narrows_wire::grpc_web::{Format, ReplyEncoder, TextDecoder, TextFault};
 use narrows_wire::proxy_protocol::{self, Checksum, Origin, Progress};
 use narrows_wire::websocket::{self, CloseCode, FrameScanner, Key, Masking, Position};
-use narrows_wire::{Head, Indexing};
 
 /// A header that is understood is written and understood again; one that is cut asks for more.
 pub fn proxy_protocol(input: &[u8]) {
@@ -79,14 +79,9 @@ pub fn websocket_frames(input: &[u8]) {
 }
 
 /// A request for WebSocket that is right is so after it was translated to HTTP/2 and back. Lines of
-/// `name: value`.
+/// `name value`.
 pub fn websocket_handshake(input: &[u8]) {
-    let mut head = Head::new();
-    for line in input.split(|byte| *byte == b'\n') {
-        let mut parts = line.splitn(2, |byte| *byte == b' ');
-        let name = parts.next().unwrap_or_default();
-        head.push_text(name, parts.next().unwrap_or_default(), Indexing::MayRepeat);
-    }
+    let head = super::forwarding::head(input);
     let Ok(key) = websocket::check_request(&head) else { return };
     assert_eq!(Key::parse(key.text()), Some(key));
     let (mut connect, mut upgrade) = (Head::new(), Head::new());

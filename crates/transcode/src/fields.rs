@@ -65,6 +65,11 @@ impl FieldPath {
         Ok(Self(fields))
     }
 
+    /// The path that these fields are, each inside of the one before.
+    pub(crate) fn of(fields: Vec<FieldDescriptor>) -> Self {
+        Self(fields)
+    }
+
     /// The field at its end.
     pub(crate) fn field(&self) -> &FieldDescriptor {
         self.0.last().expect("a path holds a field")
@@ -118,7 +123,7 @@ impl fmt::Debug for FieldPath {
 }
 
 /// The message that a field holds, if it is one and no more than one.
-fn inside(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+pub(crate) fn inside(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     if field.is_list() || field.is_map() {
         return None;
     }

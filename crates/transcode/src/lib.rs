@@ -19,6 +19,7 @@ mod frame;
 mod heads;
 mod json;
 mod matcher;
+mod openapi;
 mod options;
 mod percent;
 mod query;
@@ -32,6 +33,7 @@ pub use binding::Binding;
 pub use call::{Call, Ended, Ending, Finish, ReplyHead};
 pub use failure::Failure;
 pub use fault::{Fault, Wrong};
+pub use openapi::About;
 pub use options::{
     DefaultMapping, DefaultValues, EnumForm, FieldNames, Limits, Options, Print, Services, Unknown,
 };

@@ -116,6 +116,10 @@ impl Transcoder {
             head: HeadState::Due,
         }))
     }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 /// RFC 9110 §15.5.6: the path is there, but not for this method.

@@ -8,6 +8,8 @@ mod content;
 mod faults;
 #[path = "transcode/garbage.rs"]
 mod garbage;
+#[path = "transcode/openapi.rs"]
+mod openapi;
 #[path = "transcode/query.rs"]
 mod query;
 #[path = "transcode/reply.rs"]

@@ -14,11 +14,13 @@ use narrows_wire::{Head, Indexing, Time};
 
 mod edges;
 mod mutate;
+mod transcode;
 
 pub use edges::{
     client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
 };
 pub use mutate::Mutator;
+pub use transcode::transcode;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "websocket_frames", run: websocket_frames },
     Target { name: "websocket_handshake", run: websocket_handshake },
     Target { name: "grpc_web_text", run: grpc_web_text },
+    Target { name: "transcode", run: transcode },
 ];
 
 /// A connection on default limits may hold so much for a peer that sends at most [`INPUT_BYTES_MAX`].

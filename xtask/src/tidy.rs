@@ -1,7 +1,7 @@
 //! Rules of this repository that neither the compiler nor clippy knows.
 //!
-//! Dependencies point downward, `wire` holds no I/O and no clock, every source file says what it is, and documents
-//! lead somewhere. A rule lists every place that breaks it.
+//! Dependencies point downward, `wire` and `transcode` hold no I/O and no clock, every source file says what it is,
+//! and documents lead somewhere. A rule lists every place that breaks it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,26 @@ const WIRE: &[&str] = &[
 const NOT_GATEWAY: &[&str] =
     &["narrows-control", "tokio", "async-std", "smol", "futures", "hyper", "h2"];
 
+/// What `narrows-transcode` must not depend on: what is above it, and whatever opens or waits for something. It is
+/// not as strict as for `wire`, because reading messages by their descriptors takes a dozen crates.
+const NOT_TRANSCODE: &[&str] = &[
+    "narrows-gateway",
+    "narrows-control",
+    "protox",
+    "mio",
+    "socket2",
+    "rustls",
+    "tokio",
+    "async-std",
+    "smol",
+    "futures",
+    "hyper",
+    "h2",
+];
+
+/// Crates whose sources must not use [`NOT_WIRE`].
+const WITHOUT_IO: &[&str] = &["crates/wire/src", "crates/transcode/src"];
+
 /// Parts of the standard library that `wire` must not use: it compiles with them, so the tree does not show it.
 const NOT_WIRE: &[&str] =
     &["std::net", "std::thread", "std::fs", "Instant", "SystemTime", "Mutex", "Condvar"];
@@ -49,6 +69,11 @@ pub(crate) fn check() -> Result<(), String> {
     }));
     faults.extend(dependencies("narrows-gateway")?.into_iter().filter_map(|name| {
         NOT_GATEWAY.contains(&name.as_str()).then(|| format!("narrows-gateway depends on {name}"))
+    }));
+    faults.extend(dependencies("narrows-transcode")?.into_iter().filter_map(|name| {
+        NOT_TRANSCODE
+            .contains(&name.as_str())
+            .then(|| format!("narrows-transcode depends on {name}"))
     }));
     let sources = all_sources()?;
     for file in &sources {
@@ -123,11 +148,11 @@ fn faults_of(file: &Path) -> Result<Vec<String>, String> {
     for word in NOTES.iter().filter(|word| text.contains(**word)) {
         faults.push(format!("{name}: {word}"));
     }
-    if name.starts_with("crates/wire/src") {
+    if WITHOUT_IO.iter().any(|directory| name.starts_with(directory)) {
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or(line);
             for word in NOT_WIRE.iter().filter(|word| code.contains(**word)) {
-                faults.push(format!("{name}:{}: {word} in wire", number + 1));
+                faults.push(format!("{name}:{}: {word} in a crate without I/O", number + 1));
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod host;
 pub mod metrics;
 pub mod offline;
+pub mod reflection;
 pub mod scratch;
 pub mod signals;
 pub mod stores;

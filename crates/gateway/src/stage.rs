@@ -7,6 +7,7 @@
 //! `worker/stages.rs`.
 
 mod grpc_web;
+mod transcode;
 
 use std::fmt::Debug;
 
@@ -16,6 +17,7 @@ use narrows_wire::codec::End;
 use crate::reply::Cause;
 
 pub use grpc_web::GrpcWeb;
+pub use transcode::{Transcode, Unbound};
 
 /// Changes the messages of one exchange.
 pub trait BodyStage: Debug {

@@ -16,6 +16,7 @@ mod edges;
 mod forwarding;
 mod h1;
 mod mutate;
+mod transcode;
 
 pub use edges::{
     client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
@@ -23,6 +24,7 @@ pub use edges::{
 pub use forwarding::forwarding;
 pub use h1::{h1_client, h1_server};
 pub use mutate::Mutator;
+pub use transcode::transcode;
 
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "websocket_handshake", run: websocket_handshake },
     Target { name: "grpc_web_text", run: grpc_web_text },
     Target { name: "forwarding", run: forwarding },
+    Target { name: "transcode", run: transcode },
 ];
 
 /// A connection on default limits may hold so much for a peer that sends at most [`INPUT_BYTES_MAX`].

@@ -106,12 +106,11 @@ pub(super) fn decode(text: &[u8], start: usize, out: &mut [u8]) -> Option<Decode
         let steps = four_steps(word, chunk);
         len += steps.count;
         bit += steps.length as usize;
+        word = steps.word | next >> 1 >> (63 - steps.length);
         if !steps.is_stuck {
-            word = steps.word | next >> (64 - steps.length);
             continue;
         }
         // RFC 7541 §5.2: padding is at most seven bits, all ones. Behind the end there are only ones.
-        word = load_at(text, bit);
         if bit + 8 > text.len() * 8 && word >> 56 == 0 {
             break;
         }
@@ -165,6 +164,7 @@ fn load(text: &[u8], at: usize) -> u64 {
 }
 
 /// As [`load`], from any bit on.
+#[cold]
 fn load_at(text: &[u8], bit: usize) -> u64 {
     let (front, back) = (load(text, bit / 8), load(text, bit / 8 + 8));
     front << (bit % 8) | back >> 1 >> (63 - bit % 8)

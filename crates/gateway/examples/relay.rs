@@ -1,94 +1,18 @@
 //! The data plane alone, for measurements: `relay LISTEN_PORT NODE_PORT`. Jobs `job-0` to `job-999`
 //! run on the node.
 
+#[path = "support/setup.rs"]
+mod setup;
+
 use std::sync::Arc;
-use std::time::Duration;
 
-use narrows_gateway::control::{Busy, ControlPort, Job};
-use narrows_gateway::lookup::{Cached, Outcome, Store};
-use narrows_gateway::route::{Match, Router, Template};
+use narrows_gateway::control::ControlPort;
 use narrows_gateway::runtime;
-use narrows_gateway::snapshot::*;
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
-use narrows_wire::{Time, h2};
-
-struct Nobody;
-
-impl ControlPort for Nobody {
-    fn submit(&self, _: Job) -> Result<(), Busy> {
-        Err(Busy)
-    }
-}
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
-    let store = Arc::new(Store::new("jobs", true));
-    let target = Arc::new(format!("127.0.0.1:{}", args[2]).parse().expect("a port"));
-    for job in 0..1000 {
-        let cached =
-            Cached { outcome: Outcome::Found(Arc::clone(&target)), fresh_until: Time::NEVER };
-        store.table.insert(format!("job-{job}").as_bytes(), cached);
-    }
-    let h2 = Arc::new(h2::Config { max_concurrent_streams: 256, ..h2::Config::default() });
-    let roots = Arc::new(rustls::crypto::ring::default_provider());
-    let client = rustls::ClientConfig::builder_with_provider(roots)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let route = Arc::new(Route {
-        name: "jobs".into(),
-        upstream: 0,
-        timeouts: Timeouts::default(),
-        message_bytes_max: None,
-        replay_bytes_max: 64 << 10,
-        grpc_web: Translate::No,
-        stats: Arc::new(RouteStats::new(1)),
-    });
-    let upstream = Upstream {
-        name: "nodes".into(),
-        protocol: Protocol { speaks: Speaks::Http2, tls: None },
-        tls: Arc::new(ClientTls { config: Arc::new(client), server_name: None }),
-        targets: Targets::Lookup(Lookup {
-            store,
-            key: Template::parse("{header.jobid}").expect("a template"),
-            allow: Networks::new(vec!["127.0.0.0/8".parse().expect("a network")]),
-            budget: Duration::from_millis(500),
-            on_missing: OnMissing::Fail,
-        }),
-        h2: h2.clone(),
-        h1: Arc::default(),
-        connect_timeout: Duration::from_secs(5),
-        acquire_timeout: Duration::from_secs(5),
-        idle_timeout: Duration::from_secs(60),
-        max_connection_age: None,
-        max_connections: 64,
-        max_pending: 1024,
-        stats: Arc::new(UpstreamStats::new(1)),
-    };
-    let listener = Listener {
-        name: "a".into(),
-        address: format!("127.0.0.1:{}", args[1]).parse().expect("a port"),
-        tls: None,
-        accepts: Accepts::Http,
-        proxy_protocol: ProxyProtocol::None,
-        preface_timeout: Duration::from_secs(10),
-        h2,
-        h1: Arc::default(),
-        forwarding: narrows_gateway::forwarding::Forwarding::default(),
-        idle_timeout: Duration::from_secs(120),
-        max_connection_age: None,
-        backlog: 1024,
-        max_connections: 10_000,
-        tcp_keepalive: Duration::from_secs(60),
-    };
-    let snapshot = Arc::new(Snapshot {
-        hash: 0,
-        listeners: vec![Arc::new(listener)],
-        router: Router::new(vec![(Match::default(), route)]),
-        upstreams: vec![Arc::new(upstream)],
-        access_log: AccessLog::Off,
-    });
-    let port: Arc<dyn ControlPort> = Arc::new(Nobody);
+    let address = |port: &String| format!("127.0.0.1:{port}");
+    let snapshot = setup::snapshot(&address(&args[1]), &address(&args[2]));
+    let port: Arc<dyn ControlPort> = Arc::new(setup::Nobody);
     runtime::start(&snapshot, 1, &port).expect("start").join();
 }

@@ -18,6 +18,9 @@ pub use timeout::{Timeout, TimeoutFault, TimeoutText};
 /// (`;...`) or without. gRPC-Web is another protocol.
 pub fn is_grpc(content_type: &[u8]) -> bool {
     const TYPE: &[u8] = b"application/grpc";
+    if content_type == TYPE {
+        return true; // as almost all are written
+    }
     match content_type.split_at_checked(TYPE.len()) {
         Some((kind, rest)) => {
             kind.eq_ignore_ascii_case(TYPE) && matches!(rest.first(), None | Some(b'+' | b';'))

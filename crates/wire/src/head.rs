@@ -149,8 +149,11 @@ impl Head {
         field.value_start = value_start;
         field.value_len = value.len() as u32;
         field.indexing = indexing.of_any_field();
-        let mut seen = false;
-        self.fields.retain(|field| field.name != name || !std::mem::replace(&mut seen, true));
+        let behind = self.fields.get(at + 1..).unwrap_or_default();
+        if behind.iter().any(|field| field.name == name) {
+            let mut seen = false;
+            self.fields.retain(|field| field.name != name || !std::mem::replace(&mut seen, true));
+        }
     }
 
     /// Removes all fields with this known name. Their bytes stay in the arena until it is cleared.

@@ -110,13 +110,12 @@ impl Template {
     /// Replaces what `out` holds by the key of this request.
     pub fn render(&self, request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), Missing<'_>> {
         out.clear();
-        let request = Parts::of(request);
         for part in &self.parts {
             match part {
                 Part::Literal(text) => out.extend_from_slice(text.as_bytes()),
                 Part::Variable(variable) => {
                     let before = out.len();
-                    variable.render(&request, out);
+                    variable.render(request, out);
                     if out.len() == before {
                         return Err(Missing(Lack::Variable(variable)));
                     }
@@ -154,17 +153,18 @@ impl fmt::Display for Template {
 
 impl Variable {
     /// Appends the value, nothing if the request lacks it. At most one byte over the limit of a key.
-    fn render(&self, request: &Parts<'_>, out: &mut Vec<u8>) {
+    fn render(&self, request: &Request<'_>, out: &mut Vec<u8>) {
+        let parts = || Parts::of(request);
         let value = match self {
             Self::Header(name) => name.find(request.head),
-            Self::Cookie(name) => request.cookie(name),
-            Self::Path => Some(request.path),
-            Self::Authority => request.authority(),
-            Self::Method => request.method(),
-            Self::GrpcService => request.grpc_names().map(|(service, _)| service),
-            Self::GrpcMethod => request.grpc_names().map(|(_, method)| method),
+            Self::Cookie(name) => parts().cookie(name),
+            Self::Path => Some(parts().path),
+            Self::Authority => parts().authority(),
+            Self::Method => parts().method(),
+            Self::GrpcService => parts().grpc_names().map(|(service, _)| service),
+            Self::GrpcMethod => parts().grpc_names().map(|(_, method)| method),
             Self::Query(name) => {
-                let value = request.query_parameter(name).unwrap_or_default();
+                let value = parts().query_parameter(name).unwrap_or_default();
                 return out.extend(decode(value).take(KEY_BYTES_MAX + 1));
             }
             Self::SourceIp => {

@@ -68,18 +68,21 @@ impl<I: Io> Worker<I> {
             shard.local.of(cause).add(1);
         }
         if exchange.is_grpc {
-            let method = self.method(exchange);
-            method.handled[grpc].add(1);
-            method.duration.record(took);
+            let count = |method: &MethodStats| {
+                method.handled[grpc].add(1);
+                method.duration.record(took);
+            };
+            let path = exchange.head.get(Name::Path).unwrap_or_default();
+            match self.methods.get(path) {
+                Some(method) => count(method),
+                None => count(&self.new_method(path, exchange)),
+            }
         }
     }
 
-    /// The counters of the method that was called.
-    fn method(&mut self, exchange: &Exchange) -> Arc<MethodStats> {
-        let path = exchange.head.get(Name::Path).unwrap_or_default();
-        if let Some(stats) = self.methods.get(path) {
-            return stats.clone();
-        }
+    /// The counters of a method that is called for the first time.
+    #[cold]
+    fn new_method(&mut self, path: &[u8], exchange: &Exchange) -> Arc<MethodStats> {
         let made_up = exchange.cause.is_some() || exchange.grpc_status == Some(UNIMPLEMENTED);
         let full = self.methods.len() >= METHODS_MAX;
         match std::str::from_utf8(path) {

@@ -231,6 +231,8 @@ impl Connection {
     /// Gives back memory that only a busy connection needs.
     pub fn shrink(&mut self) {
         self.input.shrink();
+        self.decoder.shrink();
+        self.encoder.shrink();
         self.output.shrink();
         self.streams.shrink();
         self.pool.clear();

@@ -79,6 +79,11 @@ impl Decoder {
         self.table.memory_bytes()
     }
 
+    /// Gives back memory that only a busy connection needs. What is in the table stays there.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+    }
+
     /// Decodes one complete block, appending its fields to `head`, which the caller cleared.
     pub fn decode(
         &mut self,

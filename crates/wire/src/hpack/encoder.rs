@@ -75,6 +75,12 @@ impl Encoder {
         self.table.memory_bytes() + self.index.as_ref().map_or(0, |index| size_of_val(&**index))
     }
 
+    /// Gives back memory that only a busy connection needs. What is in the table stays there.
+    pub fn shrink(&mut self) {
+        self.table.shrink();
+        self.index = None;
+    }
+
     /// Takes the peer's `SETTINGS_HEADER_TABLE_SIZE`. The next block begins with the update.
     pub fn set_table_bytes_max(&mut self, bytes: u32) {
         let now = bytes.min(TABLE_BYTES_CAP);
@@ -89,6 +95,9 @@ impl Encoder {
     pub fn encode(&mut self, head: &Head, out: &mut Vec<u8>) {
         if let Some(resize) = self.resize.take() {
             self.apply(resize, out);
+        }
+        if self.index.is_none() && self.table.len() > 0 {
+            self.index();
         }
         for field in head.fields() {
             match field.indexing {
@@ -164,7 +173,7 @@ impl Encoder {
     }
 
     fn index(&mut self) -> &mut Index {
-        self.index.get_or_insert_with(|| Box::new(Index::new()))
+        self.index.get_or_insert_with(|| Box::new(Index::of(&self.table)))
     }
 
     /// A literal that both sides insert.
@@ -177,7 +186,7 @@ impl Encoder {
         let new = NewEntry { name, name_len, text_from, text_len, hash, legal: Legal::Yes };
         if self.table.insert(&new) {
             let name_hash = hash::of_name(name, head.other_name(field));
-            let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
+            let index = self.index.get_or_insert_with(|| Box::new(Index::of(&self.table)));
             index.insert(&self.table, sequence, name, name_hash, hash);
         }
     }

@@ -33,7 +33,7 @@ const LENGTHS: [u8; 257] = [
     30,
 ];
 
-/// Steps between two loads: 7 bits of offset and four steps leave enough of 63 bits for one byte more.
+/// Steps between two loads: together they take no more than the 57 bits that a load gives at least.
 const STEPS_PER_LOAD: usize = 4;
 /// Bytes that are written at once.
 const CHUNK: usize = 16;
@@ -92,89 +92,102 @@ pub(super) const fn room_bytes(len: usize) -> usize {
 
 /// Decodes the string from `start` to the end of `text` into the front of `out`, which has
 /// [`room_bytes`]. None if a code is illegal. What stands before `start` is only used to load whole words.
+///
+/// Each step waits for the one before it, so what counts is how long the way from step to step is, not how
+/// many instructions there are. The bits behind the word are therefore loaded while the steps are taken,
+/// not after them: that is a third off the time, where headers differ a tenth of that of a call.
 #[inline(never)]
 pub(super) fn decode(text: &[u8], start: usize, out: &mut [u8]) -> Option<Decoded> {
-    let (mut bit, mut len, mut bytes) = (start * 8, 0_u32, Bytes::Printable);
+    let (mut bit, mut len, mut bytes) = (start * 8, 0_usize, Bytes::Printable);
+    let mut word = load(text, start);
     loop {
-        let word = match text.get(bit / 8..bit / 8 + 8).and_then(<[u8]>::first_chunk) {
-            Some(eight) => u64::from_be_bytes(*eight) | 1,
-            None if bit < text.len() * 8 => load_last(text, bit / 8),
-            None => break,
-        };
-        let chunk = out.get_mut(len as usize..len as usize + CHUNK)?.first_chunk_mut()?;
-        let steps = four_steps(word << (bit % 8), chunk);
+        let next = load(text, bit / 8 + 8) << (bit % 8);
+        let chunk = out.get_mut(len..len + CHUNK)?.first_chunk_mut()?;
+        let steps = four_steps(word, chunk);
         len += steps.count;
-        bit = (bit & !7) + steps.word.trailing_zeros() as usize;
+        bit += steps.length as usize;
+        word = steps.word | next >> 1 >> (63 - steps.length);
         if !steps.is_stuck {
             continue;
         }
         // RFC 7541 §5.2: padding is at most seven bits, all ones. Behind the end there are only ones.
-        if bit + 8 > text.len() * 8 && steps.word >> 56 == 0xff {
+        if bit + 8 > text.len() * 8 && word >> 56 == 0 {
             break;
         }
-        let (length, symbol) = long_symbol(text, bit)?;
-        *out.get_mut(len as usize)? = symbol;
+        let (length, symbol) = LONG.symbol((!word >> 32) as u32);
+        // RFC 7541 §5.2: the end symbol, 256, is an error inside a string.
+        *out.get_mut(len)? = u8::try_from(symbol).ok()?;
         bytes = Bytes::Any;
         len += 1;
-        bit += length;
+        bit += length as usize;
+        word = load_at(text, bit);
     }
     // A code must not reach beyond the end.
-    (bit <= text.len() * 8).then_some(Decoded { len, bytes })
+    (bit <= text.len() * 8).then_some(Decoded { len: len as u32, bytes })
 }
 
 /// What four steps came to.
 struct Steps {
-    /// What is left of the word. Its lowest bit was set before and shows how far it has been shifted.
+    /// What is left of the word, shifted to its front.
     word: u64,
+    /// Bits taken.
+    length: u32,
     /// Symbols written.
-    count: u32,
+    count: usize,
     /// The last step made no progress.
     is_stuck: bool,
 }
 
 #[inline(always)]
 fn four_steps(mut word: u64, chunk: &mut [u8; CHUNK]) -> Steps {
-    let (mut count, mut length) = (0, 0);
+    let (mut count, mut length, mut last) = (0, 0, 0);
     for _ in 0..STEPS_PER_LOAD {
         let step = STEPS[(word >> (64 - WIDTH)) as usize];
         chunk[count] = step.symbols[0];
         chunk[count + 1] = step.symbols[1];
         count += step.count as usize;
-        length = step.length;
-        word <<= length & 63;
+        last = u32::from(step.length);
+        length += last;
+        word <<= last & 63;
     }
-    Steps { word, count: count as u32, is_stuck: length == 0 }
+    Steps { word, length, count, is_stuck: last == 0 }
 }
 
-/// Fewer than eight bytes at the end of the text, at least one, filled up with ones.
+/// The eight bytes from `at` on with all bits turned over: so zeros that come in from the right are the
+/// ones that stand behind the end (RFC 7541 §5.2).
+#[inline(always)]
+fn load(text: &[u8], at: usize) -> u64 {
+    match text.get(at..at + 8).and_then(<[u8]>::first_chunk) {
+        Some(eight) => !u64::from_be_bytes(*eight),
+        None => load_last(text, at),
+    }
+}
+
+/// As [`load`], from any bit on.
+#[cold]
+fn load_at(text: &[u8], bit: usize) -> u64 {
+    let (front, back) = (load(text, bit / 8), load(text, bit / 8 + 8));
+    front << (bit % 8) | back >> 1 >> (63 - bit % 8)
+}
+
+/// Fewer than eight bytes at the end of the text, or none.
 #[inline]
 fn load_last(text: &[u8], at: usize) -> u64 {
-    let missing = 8 * (at + 8 - text.len());
-    let word = match text.last_chunk::<8>() {
-        Some(eight) => u64::from_be_bytes(*eight) << missing,
+    match text.last_chunk::<8>() {
+        Some(eight) if at < text.len() => {
+            !u64::from_be_bytes(*eight) << (8 * (at + 8 - text.len()))
+        }
+        Some(_) => 0,
         None => load_short(text, at),
-    };
-    word | u64::MAX >> (64 - missing)
+    }
 }
 
 #[cold]
 fn load_short(text: &[u8], at: usize) -> u64 {
-    let mut eight = [0; 8];
+    let mut eight = [0xff; 8];
     let rest = text.get(at..).unwrap_or_default();
     eight.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(eight)
-}
-
-/// Length and symbol of the long code at this bit. RFC 7541 §5.2: the end symbol, 256, is an error inside
-/// a string.
-#[cold]
-fn long_symbol(text: &[u8], bit: usize) -> Option<(usize, u8)> {
-    let word = match text.get(bit / 8..bit / 8 + 8).and_then(<[u8]>::first_chunk) {
-        Some(eight) => u64::from_be_bytes(*eight),
-        None => load_last(text, bit / 8),
-    };
-    let (length, symbol) = LONG.symbol((word << (bit % 8) >> 32) as u32);
-    Some((length as usize, u8::try_from(symbol).ok()?))
+    !u64::from_be_bytes(eight)
 }
 
 // === impl Canonical ===
@@ -230,7 +243,8 @@ const fn steps() -> [Step; 1 << WIDTH] {
     let mut table = [Step::NONE; 1 << WIDTH];
     let mut index = 0;
     while index < table.len() {
-        table[index] = step(&code, (index as u32) << (32 - WIDTH));
+        // Words are looked at with all bits turned over, see `load`.
+        table[index] = step(&code, !(index as u32) << (32 - WIDTH));
         index += 1;
     }
     table

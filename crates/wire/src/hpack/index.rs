@@ -1,9 +1,10 @@
 //! Finding entries of the encoder's table by content.
 //!
-//! Three small arrays, made when the first field is looked up. They hold hints: sequence numbers of
+//! Three small arrays, made when the first field is looked up, and again after a rest. They hold hints: sequence numbers of
 //! entries, of which some may be evicted, so every hit is compared byte by byte. A hint that is lost costs
 //! some compression. Every search ends after a fixed number of places, however the hashes collide.
 
+use super::hash;
 use super::table::{Entry, Table};
 use crate::{Field, Head, Name};
 
@@ -28,8 +29,20 @@ pub(super) struct Index {
 // === impl Index ===
 
 impl Index {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self { fields: [0; SLOTS], names: [0; KNOWN_NAMES + OTHER_NAMES], seen: [0; SEEN] }
+    }
+
+    /// Finds everything that is in the table.
+    pub(super) fn of(table: &Table) -> Self {
+        let mut index = Self::new();
+        for at in (0..table.len()).rev() {
+            let Some(entry) = table.get(at) else { continue };
+            let name_hash = hash::of_name(entry.name, table.name_text(entry));
+            let sequence = table.next_sequence().wrapping_sub(1).wrapping_sub(at as u16);
+            index.insert(table, sequence, entry.name, name_hash, entry.hash);
+        }
+        index
     }
 
     /// The index in the table of this field, if it stands at its first place, as almost all do.

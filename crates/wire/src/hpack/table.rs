@@ -68,7 +68,8 @@ pub(super) struct NewEntry<'a> {
 pub(super) struct Table {
     /// A power of two in length; the entry with sequence number `n` stands at `n` modulo that length.
     ring: Vec<Entry>,
-    /// Twice a power of two in length, or empty. Live text is never longer than half of it.
+    /// Twice a power of two in length, and live text is never longer than half of it; or no longer than
+    /// the live text, until the next insertion.
     arena: Vec<u8>,
     /// Where the next text goes.
     write: usize,
@@ -109,6 +110,12 @@ impl Table {
     pub(super) fn set_bytes_max(&mut self, bytes_max: u32) {
         self.bytes_max = bytes_max;
         self.evict_to(bytes_max);
+    }
+
+    /// How many entries there are.
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.live
     }
 
     /// The entry with this index, the newest being 0.
@@ -206,6 +213,15 @@ impl Table {
         true
     }
 
+    /// Gives back the memory that only insertions need. The next one takes it again.
+    pub(super) fn shrink(&mut self) {
+        let lives = self.live > 0;
+        self.move_ring(if lives { self.live.next_power_of_two() as usize } else { 0 });
+        let texts = (0..self.live).filter_map(|index| self.get(index));
+        let len = texts.map(|entry| (entry.text_len as usize).max(BLOCK_BYTES)).sum();
+        self.move_arena(len);
+    }
+
     fn evict_to(&mut self, bytes: u32) {
         while self.bytes > bytes {
             let Some(oldest) = self.get(self.live.wrapping_sub(1)) else { return };
@@ -248,8 +264,13 @@ impl Table {
 
     #[cold]
     fn grow_ring(&mut self) {
-        let mut ring = vec![Entry::EMPTY; (self.ring.len() * 2).max(ENTRIES_MIN)];
-        let mask = ring.len() - 1;
+        self.move_ring((self.ring.len() * 2).max(ENTRIES_MIN));
+    }
+
+    /// Moves the live entries to a ring of this length.
+    fn move_ring(&mut self, len: usize) {
+        let mut ring = vec![Entry::EMPTY; len];
+        let mask = len.wrapping_sub(1);
         for index in 0..self.live {
             if let Some(entry) = self.get(index) {
                 ring[self.next.wrapping_sub(1).wrapping_sub(index) as usize & mask] = *entry;
@@ -261,7 +282,12 @@ impl Table {
     #[cold]
     fn grow_arena(&mut self, size: u32) {
         let needed = 2 * (self.bytes as usize + size as usize).next_power_of_two();
-        let arena = std::mem::replace(&mut self.arena, vec![0; needed.max(ARENA_BYTES_MIN)]);
+        self.move_arena(needed.max(ARENA_BYTES_MIN));
+    }
+
+    /// Moves the live text to an arena of this length, which has room for it.
+    fn move_arena(&mut self, len: usize) {
+        let arena = std::mem::replace(&mut self.arena, vec![0; len]);
         self.write = 0;
         for index in (0..self.live).rev() {
             let slot = self.slot(index);
@@ -382,6 +408,9 @@ mod tests {
                     model.bytes_max = now as usize;
                     model.evict_to(now as usize);
                 }
+                if round % 150 == 149 {
+                    table.shrink();
+                }
                 check(&mut table, &model);
             }
         }
@@ -412,5 +441,10 @@ mod tests {
             insert(&mut table, b"name", &vec![b'v'; round % 90]);
         }
         assert!(table.arena.len() <= 2 * 4096 && table.ring.len() <= 128);
+        table.shrink();
+        assert!(table.arena.capacity() <= 4096 && table.ring.capacity() <= 64);
+        table.set_bytes_max(0);
+        table.shrink();
+        assert_eq!(table.memory_bytes(), 0);
     }
 }

@@ -28,7 +28,7 @@ fn an_idle_connection_is_small() {
     pair.server.connection.shrink();
     let idle = pair.server.connection.memory_bytes();
     assert!(busy < 64 << 10, "{busy}");
-    assert!(idle < 6 << 10, "{idle}");
+    assert!(idle < 2 << 10, "{idle}");
     let fresh = Connection::new(Role::Server, Config::default().into(), pair.now);
     assert!(fresh.memory_bytes() < 2 << 10, "{}", fresh.memory_bytes());
     // It still works.

@@ -31,6 +31,28 @@ fn a_value_that_repeats_is_inserted_on_second_sight_and_one_byte_from_then_on() 
 }
 
 #[test]
+fn what_is_in_the_tables_is_there_after_they_have_given_memory_back() {
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096));
+    let fields = [("user-agent", "grpc-go/1.70", MAY_REPEAT), ("jobid", "42", MAY_REPEAT)];
+    for _ in 0..3 {
+        decode(&mut decoder, &encode(&mut encoder, &fields)).unwrap();
+    }
+    let busy = (encoder.memory_bytes(), decoder.memory_bytes());
+    encoder.shrink();
+    decoder.shrink();
+    assert!(encoder.memory_bytes() < busy.0 && decoder.memory_bytes() < busy.1);
+    let block = encode(&mut encoder, &fields);
+    assert_eq!(block, hex("bf be"));
+    let (_, decoded) = decode(&mut decoder, &block).unwrap();
+    assert_eq!(decoded.find(b"jobid"), Some(&b"42"[..]));
+    let another = [("te", "trailers", MAY_REPEAT), fields[1]];
+    for _ in 0..3 {
+        decode(&mut decoder, &encode(&mut encoder, &another)).unwrap();
+    }
+    assert_eq!(encode(&mut encoder, &another), hex("be bf"));
+}
+
+#[test]
 fn a_hash_of_the_decoder_finds_the_same_entry_as_one_of_the_encoder() {
     let mut decoder = Decoder::new(4096);
     let block = hex("4005 6a6f626964 02 3432");

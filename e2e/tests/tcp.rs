@@ -148,19 +148,19 @@ fn the_header_of_the_proxy_protocol_is_read_and_required() {
     client.write_all(b"PROXY TCP4 192.0.2.7 198.51.100.1 4000 443\r\nhello").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
+    client.read_to_string(&mut answer).expect("loopback works");
     assert_eq!(answer, "hello", "the header is ours");
-    served.join().unwrap();
+    served.join().expect("loopback works");
 
     let mut client = connect(&gateway);
-    client.write_all(b"hello").unwrap();
+    client.write_all(b"hello").expect("loopback works");
     let end = client.read(&mut [0; 1]);
     assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
 }
 
 /// The first bytes of a TLS connection to this host, with nothing but what is looked at.
 fn client_hello(host: &str) -> Vec<u8> {
-    let u16 = |number: usize| u16::try_from(number).unwrap().to_be_bytes();
+    let u16 = |number: usize| u16::try_from(number).expect("a small number").to_be_bytes();
     let name = [&[0][..], &u16(host.len()), host.as_bytes()].concat();
     let list = [&u16(name.len())[..], &name].concat();
     let extension = [&[0, 0][..], &u16(list.len()), &list].concat();
@@ -172,9 +172,9 @@ fn client_hello(host: &str) -> Vec<u8> {
 
 /// A node that takes one connection.
 fn node(serve: impl FnOnce(TcpStream) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let served = thread::spawn(move || serve(listener.accept().unwrap().0));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
+    let address = listener.local_addr().expect("loopback works");
+    let served = thread::spawn(move || serve(listener.accept().expect("loopback works").0));
     (address, served)
 }
 
@@ -193,28 +193,28 @@ listeners:
 }
 
 fn connect(gateway: &Narrows) -> TcpStream {
-    let client = TcpStream::connect(gateway.address()).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client = TcpStream::connect(gateway.address()).expect("loopback works");
+    client.set_read_timeout(Some(PATIENCE)).expect("loopback works");
     client
 }
 
 /// Writes and reads at the same time, and checks every byte.
 fn exchange_mebibytes(stream: TcpStream, mebibytes: usize) {
-    let mut writer = stream.try_clone().unwrap();
+    let mut writer = stream.try_clone().expect("loopback works");
     let wrote = thread::spawn(move || {
         for at in 0..mebibytes {
-            writer.write_all(&mebibyte(at)).unwrap();
+            writer.write_all(&mebibyte(at)).expect("loopback works");
         }
-        writer.shutdown(Shutdown::Write).unwrap();
+        writer.shutdown(Shutdown::Write).expect("loopback works");
     });
     let mut reader = stream;
     let mut read = vec![0; 1 << 20];
     for at in 0..mebibytes {
-        reader.read_exact(&mut read).unwrap();
+        reader.read_exact(&mut read).expect("loopback works");
         assert!(read == mebibyte(at), "mebibyte {at}");
     }
-    assert_eq!(reader.read(&mut read).unwrap(), 0, "the end");
-    wrote.join().unwrap();
+    assert_eq!(reader.read(&mut read).expect("loopback works"), 0, "the end");
+    wrote.join().expect("the writer succeeds");
 }
 
 fn mebibyte(at: usize) -> Vec<u8> {

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::{Owner, READS_PER_TURN, Worker};
 use crate::io::{Io, Ready, Socket};
-use crate::link::{Codec, Input, Side, State};
+use crate::link::{Codec, Input, Link, Side, State};
 use crate::slab::Key;
 
 /// Why a link ended.
@@ -204,10 +204,10 @@ impl<I: Io> Worker<I> {
             }
         }
         self.plain_buffer = plain;
-        let done = |link: &Box<crate::link::Link<I::Socket>>| {
+        let done = |link: &Link<I::Socket>| {
             link.tls.as_ref().is_some_and(|tls| tls.is_peer_done()) && !link.input_ended
         };
-        if self.links.get(key).is_some_and(done) {
+        if self.links.get(key).is_some_and(|link| done(link)) {
             self.on_input_end(key);
         }
         // Bytes of a handshake may have to be answered although the protocol has nothing to say.

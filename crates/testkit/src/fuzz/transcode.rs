@@ -39,7 +39,7 @@ fn bind(line: &[u8]) -> Option<Call> {
         (&b":method"[..], &line[..space]),
         (b":path", &line[space + 1..]),
         (b"content-type", b"application/json"),
-        (b"accept", if line.len() % 2 == 0 { b"text/event-stream" } else { b"*/*" }),
+        (b"accept", if line.len().is_multiple_of(2) { b"text/event-stream" } else { b"*/*" }),
     ] {
         head.push_text(name, value, Indexing::MayRepeat);
     }

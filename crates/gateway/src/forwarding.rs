@@ -2,19 +2,19 @@
 //!
 //! Fields that tell of the way so far are believed only from peers that the configuration trusts, and
 //! replaced otherwise; what would tell of our inside is taken out of replies. Fields of one connection
-//! never get here: the engines of `wire` leave them out of a head or refuse it. Pure functions on a [`Head`]: time and randomness come in with [`Arrival`]. Most calls need
-//! nothing of it, so [`Forwarding::look`] finds that out in one pass over the names, without a value.
-//! The files of `forwarding/` have a rule each: `client`, `trail`, `ids`, `reply`.
+//! never get here: the engines of `wire` leave them out of a head or refuse it. Pure functions on a
+//! [`Head`]: time and randomness come in with [`Arrival`]. Most calls need nothing of it, so
+//! [`Forwarding::look`] finds that out in one pass over the names. The files of `forwarding/` have a rule
+//! each: `client`, `trail`, `ids`, `reply`; `rules` has what is configured.
 
 use std::net::{IpAddr, SocketAddr};
 
 use narrows_wire::{Head, Indexing, Name};
 
-use crate::snapshot::Networks;
-
 mod client;
 mod ids;
 mod reply;
+mod rules;
 mod trail;
 
 #[cfg(test)]
@@ -23,109 +23,7 @@ mod tests;
 pub use client::HOPS_MAX;
 pub use ids::REQUEST_ID_BYTES_MAX;
 pub use reply::Departure;
-
-/// A field that tells of the way of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trail {
-    /// `x-forwarded-for`: the addresses of the client and of each proxy but the last.
-    XForwardedFor,
-    /// `x-forwarded-proto`: `http` or `https`, as the client spoke it.
-    XForwardedProto,
-    /// `x-forwarded-host`: the authority that the client asked for.
-    XForwardedHost,
-    /// `x-forwarded-port`: the port that the client connected to.
-    XForwardedPort,
-    /// `x-real-ip`: the address of the client.
-    XRealIp,
-    /// `forwarded` (RFC 7239), with `for`, `host`, and `proto`.
-    Forwarded,
-}
-
-/// What happens to `x-request-id`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum RequestIds {
-    /// It goes on as it came, or not at all.
-    #[default]
-    Pass,
-    /// It is made where there is none.
-    Fill,
-    /// It is made where there is none, and where it came from a peer that is not trusted.
-    Replace,
-}
-
-/// What happens to `traceparent` (W3C Trace Context).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Traces {
-    /// It goes on as it came, or not at all.
-    #[default]
-    Pass,
-    /// A trace begins here where there is none.
-    Begin,
-}
-
-/// What happens to `server` of a reply.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum ServerField {
-    /// It goes on as it came.
-    #[default]
-    Pass,
-    /// It is removed.
-    Remove,
-    /// It is replaced, or added.
-    Replace(Box<str>),
-}
-
-/// What kind of request it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// gRPC, by its `content-type`.
-    Grpc,
-    /// Any other.
-    Other,
-}
-
-/// Which requests fields are added to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AddTo {
-    /// All but gRPC, whose servers hardly ever read them.
-    #[default]
-    NotGrpc,
-    /// All.
-    All,
-}
-
-/// Whether the client is told the `x-request-id` of its request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Echo {
-    /// It is not.
-    #[default]
-    Off,
-    /// It is.
-    On,
-}
-
-/// What is done, as configured.
-#[derive(Debug, Clone, Default)]
-pub struct Rules {
-    /// Peers whose fields are believed.
-    pub trusted: Networks,
-    /// So many proxies before us are believed, whatever their addresses.
-    pub trusted_hops: u32,
-    /// The fields that are added.
-    pub add: Vec<Trail>,
-    /// To which requests.
-    pub add_to: AddTo,
-    /// Our name in `via`; `None`: it is left as it came.
-    pub via: Option<Box<str>>,
-    /// What happens to `x-request-id`.
-    pub request_ids: RequestIds,
-    /// Whether replies carry it.
-    pub echo: Echo,
-    /// What happens to `traceparent`.
-    pub traces: Traces,
-    /// What happens to `server`.
-    pub server: ServerField,
-}
+pub use rules::{AddTo, Echo, Kind, RequestIds, Rules, ServerField, Traces, Trail};
 
 /// The rules of a listener, and which names they look for.
 #[derive(Debug, Clone)]
@@ -293,21 +191,6 @@ impl Forwarding {
             put_via(head, arrival.version, name, arrival.scratch);
         }
         client
-    }
-}
-
-// === impl Rules ===
-
-impl Rules {
-    fn added_to(&self, kind: Kind) -> &[Trail] {
-        match (self.add_to, kind) {
-            (AddTo::NotGrpc, Kind::Grpc) => &[],
-            (AddTo::All, Kind::Grpc) | (_, Kind::Other) => &self.add,
-        }
-    }
-
-    fn trust(&self, peer: IpAddr) -> Trust {
-        if self.trusted_hops > 0 || self.trusted.contains(peer) { Trust::Yes } else { Trust::No }
     }
 }
 

@@ -18,9 +18,7 @@ mod h1;
 mod mutate;
 mod transcode;
 
-pub use edges::{
-    client_hello, grpc_web_text, proxy_protocol, websocket_frames, websocket_handshake,
-};
+pub use edges::{client_hello, grpc_web_text, proxy_protocol, websocket_frames};
 pub use forwarding::forwarding;
 pub use h1::{h1_client, h1_server};
 pub use mutate::Mutator;
@@ -47,7 +45,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "proxy_protocol", run: proxy_protocol },
     Target { name: "client_hello", run: client_hello },
     Target { name: "websocket_frames", run: websocket_frames },
-    Target { name: "websocket_handshake", run: websocket_handshake },
     Target { name: "grpc_web_text", run: grpc_web_text },
     Target { name: "forwarding", run: forwarding },
     Target { name: "transcode", run: transcode },

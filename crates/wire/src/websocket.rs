@@ -1,20 +1,18 @@
-//! WebSocket as far as a gateway that tunnels it needs to know (RFC 6455, RFC 8441).
+//! WebSocket as far as a gateway that tunnels it needs to know (RFC 6455).
 //!
-//! The opening handshake is checked on both sides, and translated between the Upgrade of HTTP/1.1 and the
-//! extended CONNECT of HTTP/2: `websocket/handshake.rs`, `websocket/translate.rs`. After it, bytes go
-//! through as they come; a [`FrameScanner`] tells where a frame of ours may be put between them, which is
-//! how a tunnel is closed when the gateway drains. Payload is neither held, nor copied, nor unmasked.
+//! In the form that all protocols share, a tunnel is an extended CONNECT (RFC 8441); the engine of HTTP/1
+//! turns its Upgrade into that and back, with a [`Key`]. Then bytes go through as they come; a
+//! [`FrameScanner`] tells where a frame of ours may be put between them, which is how a tunnel is closed
+//! when the gateway drains. Payload is neither held, nor copied, nor unmasked.
 
 mod frame;
-mod handshake;
-mod translate;
+mod key;
 
 #[cfg(test)]
 mod tests;
 
 pub use frame::{CloseCode, FrameScanner, Masking, Position, write_close};
-pub use handshake::{HandshakeFault, Key, check_connect, check_reply, check_request, is_upgrade};
-pub use translate::{reply_to_connect, reply_to_upgrade, to_connect, to_upgrade};
+pub use key::Key;
 
 /// The protocol's name in `upgrade` and `:protocol`.
 pub(crate) const WEBSOCKET: &[u8] = b"websocket";

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use narrows_wire::{Head, Indexing, Name};
 
 use super::*;
+use crate::snapshot::Networks;
 
 const NODE: &str = "10.0.0.5:50051";
 

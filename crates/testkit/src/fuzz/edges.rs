@@ -1,10 +1,9 @@
 //! The protocols around the relay: what a connection begins with, and what is translated.
 
-use narrows_wire::Head;
 use narrows_wire::client_hello::{ClientHelloReader, HELLO_BYTES_MAX, HelloFault, Peek};
 use narrows_wire::grpc_web::{Format, ReplyEncoder, TextDecoder, TextFault};
 use narrows_wire::proxy_protocol::{self, Checksum, Origin, Progress};
-use narrows_wire::websocket::{self, CloseCode, FrameScanner, Key, Masking, Position};
+use narrows_wire::websocket::{self, CloseCode, FrameScanner, Masking, Position};
 
 /// A header that is understood is written and understood again; one that is cut asks for more.
 pub fn proxy_protocol(input: &[u8]) {
@@ -76,19 +75,6 @@ pub fn websocket_frames(input: &[u8]) {
     let told =
         |scanner: &FrameScanner| (scanner.frames(), scanner.payload_bytes(), scanner.position());
     assert_eq!(told(&whole), told(&single));
-}
-
-/// A request for WebSocket that is right is so after it was translated to HTTP/2 and back. Lines of
-/// `name value`.
-pub fn websocket_handshake(input: &[u8]) {
-    let head = super::forwarding::head(input);
-    let Ok(key) = websocket::check_request(&head) else { return };
-    assert_eq!(Key::parse(key.text()), Some(key));
-    let (mut connect, mut upgrade) = (Head::new(), Head::new());
-    websocket::to_connect(&head, &mut connect);
-    assert_eq!(websocket::check_connect(&connect), Ok(()));
-    websocket::to_upgrade(&connect, &key, &mut upgrade);
-    assert_eq!(websocket::check_request(&upgrade), Ok(key));
 }
 
 /// A text decodes the same however it is cut, and what we write of it decodes to it.

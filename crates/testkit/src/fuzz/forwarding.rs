@@ -72,7 +72,7 @@ fn rules(choice: u8) -> Rules {
 }
 
 /// A head of lines of `name value`.
-pub(super) fn head(lines: &[u8]) -> Head {
+fn head(lines: &[u8]) -> Head {
     let mut head = Head::new();
     for line in lines.split(|byte| *byte == b'\n') {
         let mut parts = line.splitn(2, |byte| *byte == b' ');

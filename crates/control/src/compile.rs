@@ -8,6 +8,7 @@
 //! asking a snapshot what it would do.
 
 mod explain;
+mod forward;
 mod forwarding;
 mod http1;
 mod http2;

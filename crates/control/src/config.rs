@@ -44,8 +44,8 @@ pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
 };
 pub use listener::{
-    ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, ListenerTimeouts,
-    PassthroughRule,
+    ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
+    ListenerTimeouts, PassthroughRule,
 };
 pub use path::FilePath;
 pub use process::{

@@ -110,6 +110,8 @@ pub struct Exchange {
     pub upstream: usize,
     /// The node it goes to.
     pub node: Option<Key>,
+    /// The target that the caller of a forward proxy names.
+    pub asked: Option<Arc<Target>>,
     /// The target whose name is being resolved.
     pub resolving: Option<Arc<Target>>,
     /// How often another upstream was tried instead.
@@ -226,6 +228,7 @@ impl Exchange {
             route: None,
             upstream: 0,
             node: None,
+            asked: None,
             resolving: None,
             fallbacks: 0,
             head,

@@ -45,6 +45,8 @@ pub enum Cause {
     ClientCancelled,
     ClientClosed,
     BadTimeout,
+    ProxyAuthRequired,
+    ForwardDenied,
     BadBody,
     BadRequest,
     RequestLineTooLong,
@@ -115,6 +117,8 @@ table! {
     ClientCancelled   Cancelled         499 "DC"   "client_cancelled"   "the client cancelled the call"
     ClientClosed      Cancelled         499 "DC"   "client_closed"      "the client closed its connection"
     BadTimeout        InvalidArgument   400 "LR"   "bad_grpc_timeout"   "grpc-timeout is malformed"
+    ProxyAuthRequired Unauthenticated   407 "UAEX" "proxy_auth_required" "the proxy wants to know who asks"
+    ForwardDenied     PermissionDenied  403 "UAEX" "forward_denied"     "the proxy does not go to this host"
     BadBody           InvalidArgument   400 "LR"   "bad_body"           "the body of the request is malformed"
     BadRequest        InvalidArgument   400 "LR"   "bad_request"        "the request breaks the protocol"
     RequestLineTooLong InvalidArgument  414 "LR"   "request_line_too_long" "the request line is over its limit"
@@ -177,6 +181,11 @@ pub fn plain(head: &mut Head, cause: Cause, detail: &str) -> String {
     head.push(Name::Status, row.http.to_string().as_bytes(), Indexing::MayRepeat);
     head.push(Name::ContentType, b"text/plain; charset=utf-8", Indexing::MayRepeat);
     head.push(Name::ContentLength, body.len().to_string().as_bytes(), Indexing::Unique);
+    if row.http == 407 {
+        // RFC 9110 §15.5.8.
+        let challenge = b"Basic realm=\"narrows\", charset=\"UTF-8\"";
+        head.push(Name::ProxyAuthenticate, challenge, Indexing::MayRepeat);
+    }
     if row.http == 429 {
         head.push(Name::RetryAfter, b"1", Indexing::MayRepeat);
     }

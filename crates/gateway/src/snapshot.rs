@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use narrows_wire::{h1, h2};
 
 use crate::certificates::Certificates;
+use crate::forward::Forward;
 use crate::forwarding::Forwarding;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
@@ -94,6 +95,8 @@ pub enum Accepts {
     Http,
     /// Any bytes.
     Bytes(Passthrough),
+    /// HTTP of callers who name the host that they want to reach.
+    Forward(Arc<Forward>),
 }
 
 /// TLS towards clients.
@@ -228,6 +231,8 @@ pub enum Targets {
     Fixed(Vec<Endpoint>),
     /// The answer of a store.
     Lookup(Lookup),
+    /// What the caller of a forward proxy names, if its address is in one of these networks.
+    Asked(Networks),
 }
 
 /// A node of a fixed list.
@@ -277,7 +282,16 @@ impl Snapshot {
         let listener = self.listeners.iter().find(|known| *known.name == *listener)?;
         match &listener.accepts {
             Accepts::Bytes(passthrough) => Some(passthrough),
-            Accepts::Http => None,
+            Accepts::Http | Accepts::Forward(_) => None,
+        }
+    }
+
+    /// What may be reached through the listener of this name, if it is a forward proxy.
+    pub fn forward(&self, listener: &str) -> Option<&Arc<Forward>> {
+        let listener = self.listeners.iter().find(|known| *known.name == *listener)?;
+        match &listener.accepts {
+            Accepts::Forward(forward) => Some(forward),
+            Accepts::Http | Accepts::Bytes(_) => None,
         }
     }
 }

@@ -160,7 +160,7 @@ impl Active {
             .iter()
             .map(|upstream| match &upstream.targets {
                 Targets::Fixed(endpoints) => SmoothWeights::new(endpoints),
-                Targets::Lookup(_) => SmoothWeights::new(&[]),
+                Targets::Lookup(_) | Targets::Asked(_) => SmoothWeights::new(&[]),
             })
             .collect();
         Rc::new(Self { snapshot, balance: RefCell::new(balance) })

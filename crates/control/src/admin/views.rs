@@ -128,6 +128,10 @@ fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
             });
             json!({ "endpoints": endpoints.collect::<Vec<_>>() })
         }
+        Targets::Asked(networks) => {
+            let networks = networks.networks().iter().map(ToString::to_string);
+            json!({ "asked": { "networks": networks.collect::<Vec<_>>() } })
+        }
         Targets::Lookup(lookup) => {
             let on_missing = match lookup.on_missing {
                 OnMissing::Fail => json!("fail"),

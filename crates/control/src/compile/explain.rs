@@ -138,6 +138,8 @@ fn target(snapshot: &Snapshot, upstream: &Upstream, request: &Request<'_>) -> Ta
             endpoints: endpoints.iter().map(|endpoint| endpoint.target.to_string()).collect(),
         },
         Targets::Lookup(lookup) => looked_up(snapshot, lookup, request),
+        // No request that routes find comes here.
+        Targets::Asked(_) => TargetExplanation::Endpoints { endpoints: Vec::new() },
     }
 }
 

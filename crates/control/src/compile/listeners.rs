@@ -13,7 +13,7 @@ use narrows_gateway::snapshot::{Accepts, Listener, ProxyProtocol};
 use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
-use super::{NEVER, forwarding, http1, http2, tls};
+use super::{NEVER, forward, forwarding, http1, http2, tls};
 use crate::config::{Config, ListenerConfig, ListenerProtocol};
 
 /// Compiles every listener.
@@ -43,6 +43,11 @@ pub(super) fn compile(
             ListenerProtocol::Tcp => {
                 let tunnels = Tunnels { config, previous, next: &mut *next, router: &mut *router };
                 tunnels.compile(&path, &name, listener_config, report).map(Accepts::Bytes)
+            }
+            ListenerProtocol::Forward => {
+                let carried = (previous, &mut *next);
+                let forward = forward::compile(at, &name, config, carried, router, report);
+                forward.map(|forward| Accepts::Forward(Arc::new(forward)))
             }
         };
         let carried = (previous, &mut *next);
@@ -75,9 +80,10 @@ fn http(path: &str, listener: &ListenerConfig, report: &mut Report<'_>) -> Optio
     let written = [
         ("upstream", listener.upstream.is_some()),
         ("passthrough", !listener.passthrough.is_empty()),
+        ("forward", listener.forward.is_some()),
     ];
     for (key, _) in written.into_iter().filter(|(_, is_written)| *is_written) {
-        let message = "only protocol tcp has it; routes say where requests go";
+        let message = "only another protocol has it; routes say where requests go";
         report.error(format!("{path}.{key}"), message);
     }
     Some(Accepts::Http)
@@ -98,7 +104,7 @@ fn listener(
         Some(tls) => {
             let path = format!("{path}.tls");
             let alpn = match config.protocol {
-                ListenerProtocol::Http => tls::ALPN_HTTP,
+                ListenerProtocol::Http | ListenerProtocol::Forward => tls::ALPN_HTTP,
                 ListenerProtocol::Tcp => tls::ALPN_NONE,
             };
             if tls.strict_sni && config.protocol == ListenerProtocol::Tcp {

@@ -212,7 +212,7 @@ fn counters_and_stores_live_through_a_reload() {
     }
     let store = |snapshot: &Snapshot| match &snapshot.upstreams[1].targets {
         Targets::Lookup(lookup) => lookup.store.clone(),
-        Targets::Fixed(_) => panic!("a lookup"),
+        Targets::Fixed(_) | Targets::Asked(_) => panic!("a lookup"),
     };
     assert!(Arc::ptr_eq(&store(&first), &store(&second)));
     assert_eq!(stores.opened, 1);

@@ -4,7 +4,7 @@
 //! when nothing is wrong and the stores are open; nothing can fail then.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use narrows_gateway::lookup::Store;
 use narrows_gateway::route::Template;
@@ -20,9 +20,16 @@ use super::tls::{self, ClientRoots};
 use super::{NEVER, http1, http2};
 use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig, hint};
 
+/// What tunnels of a forward proxy go over.
+static TUNNELS: LazyLock<UpstreamConfig> =
+    LazyLock::new(|| UpstreamConfig { protocol: ProtocolWord::Tcp, ..UpstreamConfig::default() });
+/// What requests to a forward proxy go over.
+static REQUESTS: LazyLock<UpstreamConfig> =
+    LazyLock::new(|| UpstreamConfig { protocol: ProtocolWord::Http1, ..UpstreamConfig::default() });
+
 /// An upstream that can be made once its store is open.
 pub(super) struct Plan<'a> {
-    name: &'a str,
+    name: String,
     config: &'a UpstreamConfig,
     tls: Arc<ClientTls>,
     h2: Arc<h2::Config>,
@@ -32,6 +39,7 @@ pub(super) struct Plan<'a> {
 
 enum PlannedTargets<'a> {
     Fixed(Vec<Endpoint>),
+    Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
 
@@ -60,11 +68,40 @@ pub(super) fn plan<'a>(
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
-            plans.push(Plan { name, config: upstream, tls, h2, h1, targets });
+            plans.push(Plan { name: name.clone(), config: upstream, tls, h2, h1, targets });
         }
     }
     cycles(config, report);
+    let carried = (previous, next);
+    forward(config, &mut plans, &mut roots, carried, report);
     plans
+}
+
+/// Each forward proxy has two upstreams of its own behind those of the file: for tunnels, and for requests. See
+/// `compile/forward.rs`.
+fn forward<'a>(
+    config: &'a Config,
+    plans: &mut Vec<Plan<'a>>,
+    roots: &mut ClientRoots,
+    (previous, next): (&Previous, &mut Previous),
+    report: &mut Report<'_>,
+) {
+    for (at, listener) in config.listeners.iter().enumerate() {
+        let Some(forward) = &listener.forward else { continue };
+        let path = format!("listeners[{at}].forward");
+        let networks: Vec<_> = forward.networks.iter().map(|network| network.0).collect();
+        for (kind, config) in [("tunnels", &*TUNNELS), ("requests", &*REQUESTS)] {
+            let carried = (previous, &mut *next);
+            let tls = tls::client(&path, &config.tls, tls::ALPN_NONE, roots, carried, report);
+            let h2 = http2::upstream(&path, &config.http2, report);
+            let h1 = http1::upstream(&path, config, report);
+            let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
+            let name = format!("forward {} {kind}", listener.address);
+            if let Some(tls) = tls {
+                plans.push(Plan { name, config, tls, h2, h1, targets });
+            }
+        }
+    }
 }
 
 /// Makes the upstreams of the plans.
@@ -78,6 +115,7 @@ pub(super) fn finish(
         let config = plan.config;
         let targets = match plan.targets {
             PlannedTargets::Fixed(endpoints) => Targets::Fixed(endpoints),
+            PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
                 store: stores[store].clone(),
                 key,
@@ -94,7 +132,7 @@ pub(super) fn finish(
         };
         let tls = config.protocol.is_secure().then(|| plan.tls.clone());
         Arc::new(Upstream {
-            name: plan.name.into(),
+            name: plan.name.as_str().into(),
             protocol: Protocol { speaks, tls },
             tls: plan.tls,
             targets,
@@ -106,7 +144,7 @@ pub(super) fn finish(
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
             max_pending: config.max_pending as usize,
-            stats: previous.upstream(plan.name, next),
+            stats: previous.upstream(&plan.name, next),
         })
     };
     plans.into_iter().map(make).collect()

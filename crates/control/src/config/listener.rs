@@ -4,13 +4,15 @@
 //! effect, and what 0 means. The defaults are the safe ones. See `compile/listeners.rs` for what
 //! becomes of it.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::address::Address;
+use super::address::{Address, Network};
 use super::forwarding::ForwardingConfig;
+use super::secret::Secret;
 use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
@@ -32,6 +34,9 @@ pub struct ListenerConfig {
     /// itself passing untouched. The first rule that fits wins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passthrough: Vec<PassthroughRule>,
+    /// Who may reach what, for protocol `forward`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forward: Option<ForwardConfig>,
     /// Each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it
     /// is; one without is closed. For listeners that only a trusted balancer can reach.
     pub proxy_protocol: bool,
@@ -70,6 +75,26 @@ pub enum ListenerProtocol {
     Http,
     /// Any bytes, relayed to `upstream` as they are.
     Tcp,
+    /// HTTP of callers inside who name the host that they want to reach: a forward proxy.
+    Forward,
+}
+
+/// Who may reach what through a forward proxy. Nothing is open that is not named here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["users", "networks"]))]
+pub struct ForwardConfig {
+    /// Who may ask: passwords by name (Basic authentication, for the proxy).
+    pub users: BTreeMap<String, Secret>,
+    /// Names that may be asked for: `api.example.com`, or `*.example.com` for all names below. Default:
+    /// none, so that only addresses can be asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// Networks in which the addresses of all targets must be, those of names included, so that a name
+    /// that points inside opens nothing.
+    pub networks: Vec<Network>,
+    /// Ports that may be asked for.
+    pub ports: Vec<u16>,
 }
 
 /// A rule for TLS connections that pass through. All of its conditions must hold.
@@ -160,6 +185,7 @@ impl Default for ListenerConfig {
             protocol: ListenerProtocol::Http,
             upstream: None,
             passthrough: Vec::new(),
+            forward: None,
             proxy_protocol: false,
             tls: None,
             http2: ListenerHttp2::default(),
@@ -171,6 +197,17 @@ impl Default for ListenerConfig {
             backlog: 1024,
             max_connections: 20_000,
             tcp_keepalive: Period::seconds(60),
+        }
+    }
+}
+
+impl Default for ForwardConfig {
+    fn default() -> Self {
+        Self {
+            users: BTreeMap::new(),
+            hosts: Vec::new(),
+            networks: Vec::new(),
+            ports: vec![80, 443],
         }
     }
 }

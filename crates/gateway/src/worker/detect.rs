@@ -29,7 +29,7 @@ impl<I: Io> Worker<I> {
         let Side::Downstream(listener) = &link.side else { return false };
         let listener = listener.clone();
         let codec = match listener.accepts {
-            Accepts::Http => listener.codec_for(input, self.now),
+            Accepts::Http | Accepts::Forward(_) => listener.codec_for(input, self.now),
             Accepts::Bytes(_) => self.find_passthrough(key, &listener, input),
         };
         let Some(codec) = codec else { return false };
@@ -115,9 +115,9 @@ impl Listener {
     /// The engine for a client that agreed on this by ALPN, if that tells.
     pub(super) fn codec_by_alpn(&self, alpn: Alpn, now: Time) -> Option<Codec> {
         match (&self.accepts, alpn) {
-            (Accepts::Http, Alpn::H2) => Some(self.h2(now)),
-            (Accepts::Http, Alpn::Http1) => Some(self.h1(now)),
-            (Accepts::Http, Alpn::None) | (Accepts::Bytes(_), _) => None,
+            (Accepts::Bytes(_), _) | (_, Alpn::None) => None,
+            (Accepts::Http | Accepts::Forward(_), Alpn::H2) => Some(self.h2(now)),
+            (Accepts::Http | Accepts::Forward(_), Alpn::Http1) => Some(self.h1(now)),
         }
     }
 

@@ -58,6 +58,10 @@ impl<I: Io> Worker<I> {
                 self.go_to(key, &endpoint.target)
             }
             Targets::Lookup(lookup) => self.look_up(key, index, lookup),
+            Targets::Asked(_) => match exchange.asked.clone() {
+                Some(target) => self.go_to(key, &target),
+                None => Err(Failure::new(Cause::NoEndpoint)),
+            },
         }
     }
 
@@ -340,7 +344,8 @@ impl<I: Io> Worker<I> {
         };
         let node = self.node_at(index, upstream, target, address)?;
         // A name may move, so only addresses are remembered; and only for the present configuration.
-        if is_current && target.address().is_some() {
+        let is_kept = !matches!(upstream.targets, Targets::Asked(_));
+        if is_current && is_kept && target.address().is_some() {
             if self.known_targets.len() >= KNOWN_TARGETS_MAX {
                 self.known_targets.clear();
             }
@@ -356,9 +361,12 @@ impl<I: Io> Worker<I> {
         target: &Target,
         address: SocketAddr,
     ) -> Result<Key, Failure> {
-        if let Targets::Lookup(lookup) = &upstream.targets
-            && !lookup.allow.contains(address.ip())
-        {
+        let allowed = match &upstream.targets {
+            Targets::Lookup(lookup) => lookup.allow.contains(address.ip()),
+            Targets::Asked(networks) => networks.contains(address.ip()),
+            Targets::Fixed(_) => true,
+        };
+        if !allowed {
             return Err(Failure::new(Cause::TargetNotAllowed));
         }
         let client = match target.scheme {

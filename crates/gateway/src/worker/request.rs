@@ -1,5 +1,7 @@
 //! A request's way in: head, deadline, route, then its target.
 
+use std::sync::Arc;
+
 use narrows_wire::codec::{End, StreamKey};
 use narrows_wire::grpc::{self, Timeout};
 use narrows_wire::{Head, Name};
@@ -8,6 +10,7 @@ use super::failure::Failure;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
 use crate::exchange::{Exchange, Leg, Progress};
+use crate::forward::Forward;
 use crate::io::Io;
 use crate::link::Side;
 use crate::reply::Cause;
@@ -68,18 +71,23 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
-        if exchange.head.get(Name::Method) == Some(b"CONNECT") {
-            if exchange.head.get(Name::Protocol) != Some(b"websocket") {
-                return Err(Failure::new(Cause::NoTunnels));
-            }
-            exchange.is_tunnel_asked = true;
+        let is_connect = exchange.head.get(Name::Method) == Some(b"CONNECT");
+        exchange.is_tunnel_asked = is_connect;
+        let is_websocket = exchange.head.get(Name::Protocol) == Some(b"websocket");
+        let forward = self.forward_proxy(key);
+        if is_connect && !is_websocket && forward.is_none() {
+            return Err(Failure::new(Cause::NoTunnels));
         }
         self.check_coverage(key)?;
-        if self.is_health_check(key) {
+        if forward.is_none() && self.is_health_check(key) {
             return self.begin_health(key);
         }
         let active = self.active.clone();
-        let Some(index) = self.find_route(key, &active) else {
+        let index = match forward {
+            Some(forward) => Some(self.ask_forward(key, &forward)?),
+            None => self.find_route(key, &active),
+        };
+        let Some(index) = index else {
             // A browser can read the answer only in its own format.
             self.translate_grpc_web(key)?;
             return Err(Failure::new(Cause::NoRoute));
@@ -122,6 +130,27 @@ impl<I: Io> Worker<I> {
         }
         let passed = exchange.stages.request(&[], End::Stream, &mut exchange.kept);
         passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })
+    }
+
+    /// Who may reach what, on the listener of a forward proxy.
+    fn forward_proxy(&self, key: Key) -> Option<Arc<Forward>> {
+        let link = self.links.get(self.exchanges.get(key)?.client.link)?;
+        match &link.side {
+            Side::Downstream(listener) if matches!(listener.accepts, Accepts::Forward(_)) => {
+                self.active.snapshot.forward(&listener.name).cloned()
+            }
+            Side::Downstream(_) | Side::Upstream(_) => None,
+        }
+    }
+
+    /// The route of a request to a forward proxy, which names its own target.
+    fn ask_forward(&mut self, key: Key, forward: &Forward) -> Result<usize, Failure> {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return Err(Failure::new(Cause::Internal));
+        };
+        let (route, target) = forward.admit(&mut exchange.head).map_err(Failure::new)?;
+        exchange.asked = Some(target);
+        Ok(route)
     }
 
     pub(super) fn take_route(&mut self, key: Key, index: usize) {

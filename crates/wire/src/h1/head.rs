@@ -310,12 +310,8 @@ fn push<'a>(
 ) -> Result<(), Refusal> {
     let name_len = header.name.len();
     let room = head.room(name_len);
-    let mut is_legal = true;
-    for (place, byte) in room.iter_mut().zip(header.name.bytes()) {
-        *place = byte.to_ascii_lowercase();
-        is_legal &= syntax::is_name_byte(*place);
-    }
-    if !is_legal {
+    // Once more: what passes here is for one table to say, and for no library.
+    if !syntax::lower_name(header.name.as_bytes(), room) {
         return Err(bad(Fault::FieldLine));
     }
     syntax::check_value(header.value).map_err(|fault| Refusal::BadRequest(Reason::Field(fault)))?;

@@ -47,6 +47,7 @@ pub(super) fn put_status_line(out: &mut Vec<u8>, status: u16) {
 
 /// Appends one field.
 pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }

@@ -22,5 +22,5 @@ mod upgrade;
 mod write;
 
 pub use config::Config;
-pub use connection::{Connection, Scheme};
+pub use connection::{Connection, Scheme, Switch};
 pub use fault::Fault;

@@ -242,7 +242,7 @@ fn finish_request(
     // RFC 9110 §7.8: not in HTTP/1.0, and only if Connection says so.
     let is_able = line.version == Version::V11 && notes.options.upgrade && body.is_none();
     let upgrade = match is_able {
-        true => upgrade::offered(line.method, &notes.upgrade, head),
+        true => upgrade::offered(line.method, &notes.upgrade, &notes.options, head),
         false => None,
     };
     Ok(Request { version: line.version, method, body, persistence, expects_continue, upgrade })

@@ -23,7 +23,7 @@ impl Connection {
         self.input.clear();
         if self.role == Role::Server {
             return match head::request(lines, &self.config, self.scheme, head) {
-                Ok(request) => self.on_request(request),
+                Ok(request) => self.on_request(request, head),
                 Err(refusal) => self.refuse(refusal, head),
             };
         }
@@ -92,12 +92,22 @@ impl Connection {
         Progress::Event(Event::Refused { stream, tag: 0, refusal })
     }
 
-    fn on_request(&mut self, request: Request) -> Progress<'static> {
+    fn on_request(&mut self, request: Request, head: &Head) -> Progress<'static> {
         let Request { version, method, body, persistence, expects_continue, upgrade } = request;
+        let upgrade = match upgrade {
+            Some(Offer::H2c(settings)) => {
+                if self.switches_to_h2c() {
+                    return self.switch_to_h2c(settings, head);
+                }
+                None
+            }
+            other => other,
+        };
         let mut exchange = self.new_exchange(version, method);
         exchange.persistence = persistence;
         exchange.tunnel = match (upgrade, method) {
             (Some(Offer::WebSocket(key)), _) => Some(Tunnel::WebSocket(key)),
+            (Some(Offer::H2c(_)), _) => None,
             (None, Method::Connect) => Some(Tunnel::Connect),
             (None, Method::Head | Method::Other) => None,
         };

@@ -63,6 +63,17 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     Ok(RequestLine { method, target, version })
 }
 
+/// Method and path of a first line of which there is only the beginning: enough to tell the route of a
+/// request that is refused, if not its query.
+pub(super) fn beginning(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let method_end = line.iter().position(|byte| *byte == b' ')?;
+    let (method, rest) = line.split_at_checked(method_end)?;
+    let path = rest.get(1..)?.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).next()?;
+    let is_able =
+        fields::is_token(method) && path.starts_with(b"/") && fields::is_visible(path, b'#');
+    is_able.then_some((method, path))
+}
+
 /// Reads the first line of a reply: version and status.
 pub(super) fn status_line(line: &[u8]) -> Result<(Version, &[u8]), Fault> {
     let (version_text, rest) = line.split_at_checked(VERSION_BYTES).ok_or(Fault::StartLine)?;

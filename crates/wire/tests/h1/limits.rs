@@ -37,7 +37,7 @@ fn the_first_line() {
     assert!(is_head(&Script::with(Role::Server, config.clone()).send(request(40))));
     assert!(is_head(&Script::with(Role::Server, config.clone()).trickle(request(40))));
     for (refusal, fields) in refusals(&config, &request(41)) {
-        assert_eq!((refusal, fields), (Refusal::RequestLineTooLong, 0));
+        assert_eq!((refusal, fields), (Refusal::RequestLineTooLong, 3), "method, scheme and path");
     }
     let endless = "G".repeat(42);
     assert_eq!(refusals(&config, &endless)[0].0, Refusal::RequestLineTooLong, "without its end");

@@ -29,7 +29,13 @@ impl Connection {
         }
         match head::reply(lines, &self.config, head) {
             Ok(reply) => match self.on_reply(reply) {
-                Ok(event) => Progress::Event(event),
+                Ok(event) => {
+                    if self.inbound == Inbound::Body(Body::Tunnel) {
+                        // RFC 9110 §9.3.6: to be ignored.
+                        head.remove(Name::ContentLength);
+                    }
+                    Progress::Event(event)
+                }
                 Err(reason) => self.fail_protocol(reason),
             },
             Err(refusal) => self.fail_protocol(refusal.reason()),
@@ -66,9 +72,12 @@ impl Connection {
         let kept = std::mem::take(&mut self.input.partial);
         let text = if kept.is_empty() { text } else { &kept };
         let lines = self.input.lines(text, Kind::Request);
+        let begin = self.input.scanner.begin;
         self.input.clear();
-        head.clear();
-        if !lines.first.is_empty() {
+        if lines.first.is_empty() {
+            let end = text.len().min(begin + self.config.request_line_bytes_max);
+            head::beginning(text.get(begin..end).unwrap_or_default(), self.scheme, head);
+        } else {
             // It is refused whatever this says.
             let _ = head::request(lines, &self.config, self.scheme, head);
         }

@@ -6,8 +6,8 @@
 use super::{Connection, Inbound};
 use crate::codec::{ConnectionError, Event, Reason, Role};
 use crate::h1::Fault;
-use crate::h1::head::{FIELDS_MAX, Lines};
 use crate::h1::scan::{Kind, Limits, Scanner};
+use crate::h1::section::{FIELDS_MAX, Lines};
 use crate::{Head, Time};
 
 /// The buffer for what is incomplete is kept while it is no larger than this.

@@ -71,6 +71,7 @@ fn fields_in<'a>(
     config: &Config,
     head: &mut Head,
 ) -> Result<Notes<'a>, Refusal> {
+    // RFC 9112 §5.1: a name, a colon right behind it, a value.
     let split = match httparse::parse_headers(lines.fields, places) {
         Ok(Status::Complete((len, _))) if len == lines.fields.len() => Ok(()),
         Ok(_) | Err(_) => Err(bad(line_fault(lines.fields))),

@@ -48,6 +48,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     let (target, version_text) = rest.split_at(target_end);
     let target = target.strip_prefix(b" ").ok_or(fault(Fault::StartLine))?;
     let version_text = version_text.strip_prefix(b" ").ok_or(fault(Fault::StartLine))?;
+    // RFC 9112 §3.1.
     if !fields::is_token(method) {
         return Err(fault(Fault::StartLine));
     }

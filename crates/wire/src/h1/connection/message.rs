@@ -16,7 +16,7 @@ use crate::{Head, Name};
 // === impl Connection ===
 
 impl Connection {
-    /// A head is whole.
+    /// A head is whole (RFC 9112 §2.1).
     pub(super) fn on_head(&mut self, text: &[u8], head: &mut Head) -> Progress<'static> {
         let kind = if self.role == Role::Server { Kind::Request } else { Kind::Reply };
         let lines = self.input.lines(text, kind);

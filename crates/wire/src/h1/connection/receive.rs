@@ -132,7 +132,6 @@ impl Connection {
             let (piece, rest) = input.split_at(input.len().min(PIECE_BYTES));
             partial.extend_from_slice(piece);
             if let Some(len) = scanner.advance(kind, &limits, partial)? {
-                partial.truncate(len);
                 *input = input.get(len.saturating_sub(before)..).unwrap_or_default();
                 self.watch.stop_head();
                 return Ok(Found::Kept);

@@ -78,6 +78,20 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     decode_group(*last, out)
 }
 
+/// Appends the bytes of a text in the alphabet for URLs, without padding (RFC 4648 §5). `None`: it is none.
+pub(crate) fn decode_url(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let padding = (4 - text.len() % 4) % 4;
+    let plain = text.iter().map(|byte| match byte {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'+' | b'/' | b'=' => None,
+        other => Some(*other),
+    });
+    let mut padded: Vec<u8> = plain.collect::<Option<_>>()?;
+    padded.extend(std::iter::repeat_n(b'=', padding));
+    decode(&padded, out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +99,21 @@ mod tests {
     fn decoded(text: &str) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         decode(text.as_bytes(), &mut out).map(|()| out)
+    }
+
+    /// RFC 4648 §5.
+    #[test]
+    fn the_alphabet_for_urls() {
+        let decoded = |text: &[u8]| {
+            let mut out = Vec::new();
+            decode_url(text, &mut out).map(|()| out)
+        };
+        assert_eq!(decoded(b"AAMAAABk"), Some(vec![0, 3, 0, 0, 0, 100]));
+        assert_eq!(decoded(b"-_8"), Some(vec![0xfb, 0xff]));
+        assert_eq!(decoded(b"-_-_"), decoded(b"-_-_"));
+        for bad in [&b"+/8"[..], b"-_8=", b"A", b"A.BC"] {
+            assert_eq!(decoded(bad), None, "{bad:?}");
+        }
     }
 
     /// RFC 4648 §10.

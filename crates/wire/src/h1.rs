@@ -6,8 +6,8 @@
 //! values; every rule of framing is ours and strict, because two readers that disagree about where a message
 //! ends are how requests are smuggled. Nothing here reads a clock, a socket, or randomness.
 //!
-//! Read `connection.rs` for the whole, `scan.rs` for where a head ends, `head.rs` for what it means,
-//! `framing.rs` for where its body ends, `write.rs` for the way out.
+//! Read `connection.rs` for the whole, `scan.rs` for where a head ends, `section.rs` for its fields,
+//! `head.rs` for what it means, `framing.rs` for where its body ends, `write.rs` for the way out.
 
 mod chunk;
 mod config;
@@ -17,10 +17,11 @@ mod framing;
 mod head;
 mod options;
 mod scan;
+mod section;
 mod target;
 mod upgrade;
 mod write;
 
 pub use config::Config;
-pub use connection::{Connection, Scheme};
+pub use connection::{Connection, Scheme, Switch};
 pub use fault::Fault;

@@ -73,6 +73,31 @@ const fn value_class(byte: u8) -> u8 {
     }
 }
 
+/// Each byte in lower case if it may stand in a name, in any case; zero otherwise.
+static LOWERED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let lower = (byte as u8).to_ascii_lowercase();
+        if name_class(lower) != 0 {
+            table[byte] = lower;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// Writes a name in lower case, as the protocols that take any case do. Whether it is one.
+#[inline]
+pub(crate) fn lower_name(name: &[u8], into: &mut [u8]) -> bool {
+    let mut legal = true;
+    for (place, byte) in into.iter_mut().zip(name) {
+        *place = LOWERED[*byte as usize];
+        legal &= *place != 0;
+    }
+    legal && !name.is_empty()
+}
+
 /// Whether this byte may stand in a name, in lower case.
 pub const fn is_name_byte(byte: u8) -> bool {
     CLASS[byte as usize] & IN_NAME != 0
@@ -169,6 +194,18 @@ mod tests {
             };
             assert_eq!(check_name(&[b'x', byte, b'y']), expected, "byte {byte:#x}");
         }
+    }
+
+    #[test]
+    fn a_lowered_name_is_a_name() {
+        for byte in 0..=255u8 {
+            let mut lowered = [0; 3];
+            let legal = lower_name(&[b'X', byte, b'y'], &mut lowered);
+            let lower = byte.to_ascii_lowercase();
+            assert_eq!(legal, check_name(&[b'x', lower, b'y']).is_ok(), "byte {byte:#x}");
+            assert!(!legal || lowered == [b'x', lower, b'y']);
+        }
+        assert!(!lower_name(b"", &mut []));
     }
 
     #[test]

@@ -14,6 +14,8 @@ mod expect;
 mod flow;
 #[path = "h1/garbage.rs"]
 mod garbage;
+#[path = "h1/h2c.rs"]
+mod h2c;
 #[path = "h1/keys.rs"]
 mod keys;
 #[path = "h1/limits.rs"]

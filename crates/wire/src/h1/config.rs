@@ -33,6 +33,9 @@ pub struct Config {
     /// What a request of HTTP/1.0 that has no Host is taken to ask for (RFC 9112 §3.3). Default:
     /// `localhost`.
     pub default_authority: Box<str>,
+    /// Whether a request that offers to go on in HTTP/2 (`Upgrade: h2c`, RFC 7540 §3.2) is taken at its word
+    /// (server role, without TLS): see [`take_h2c`](super::Connection::take_h2c). Default: false.
+    pub upgrade_h2c: bool,
     /// From the first byte of a head, or of trailers, to the last. Default: 10 s.
     pub header_timeout: Duration,
     /// The connection is closed when its output makes no progress for so long, and a request whose body
@@ -56,6 +59,7 @@ impl Default for Config {
             requests_max: None,
             informational_max: 32,
             default_authority: "localhost".into(),
+            upgrade_h2c: false,
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
         }

@@ -14,6 +14,9 @@ mod message;
 mod open;
 mod receive;
 mod send;
+mod switch;
+
+pub use switch::Switch;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -73,6 +76,8 @@ pub struct Connection {
     aborted: bool,
     /// Whether the peer has ended its direction.
     input_ended: bool,
+    /// What goes on in HTTP/2.
+    switch: Option<Box<Switch>>,
 }
 
 /// How far the connection is on its way out.
@@ -212,6 +217,7 @@ impl Connection {
             output_ended: false,
             aborted: false,
             input_ended: false,
+            switch: None,
         }
     }
 

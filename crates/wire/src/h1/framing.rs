@@ -93,6 +93,7 @@ fn coded(
     length: Option<u64>,
 ) -> Result<Option<Body>, Fault> {
     match (coding, length) {
+        // RFC 9112 §6.2: the table of fields has seen to it that the length is one number.
         (None, None | Some(0)) => Ok(None),
         (None, Some(length)) => Ok(Some(Body::Length(length))),
         // RFC 9112 §6.1: a sign of a message that was relayed by someone who did not understand it.

@@ -1,30 +1,20 @@
-//! From the lines of a head to its fields in the form that all protocols share.
+//! What a head means: the request or the reply that it begins, in the form that all protocols share.
 //!
-//! Pseudo fields come first, names are in lower case, and what belongs to the connection alone is read and
-//! left out (RFC 9110 §7.6.1): Connection and what it names, Keep-Alive, Proxy-Connection,
-//! Transfer-Encoding, Upgrade, TE but for trailers. Then the fields are checked by the table that HTTP/2
-//! uses, so that one set of rules holds for both.
-
-use httparse::{EMPTY_HEADER, Header, Status};
+//! Pseudo fields come first; what `section.rs` has read of the fields decides about body and connection.
+//! Then the fields are checked by the table that HTTP/2 uses, so that one set of rules holds for both.
 
 use super::framing::{self, Body, Coding};
-use super::options::Options;
+use super::section::{self, Kind, Lines, Notes, bad};
 use super::target::{self, RequestLine, Target, Version};
 use super::upgrade::{self, Offer};
 use super::{Config, Fault, Scheme};
 use crate::codec::{Reason, Refusal};
 use crate::fields::{self, Malformed};
 use crate::websocket::ACCEPT;
-use crate::{Head, Indexing, Name, syntax};
+use crate::{Head, Indexing, Name};
 
-/// Most heads have no more fields than this.
-const FIELDS_FEW: usize = 32;
-/// No head has more.
-pub(super) const FIELDS_MAX: usize = 256;
 /// Bytes of the proof of a WebSocket server (RFC 6455 §4.2.2).
 const ACCEPT_BYTES: usize = 28;
-/// What a field costs beside its text (RFC 9113 §10.5.1).
-const FIELD_BYTES: usize = 32;
 
 /// What a method means for framing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,36 +59,6 @@ pub(super) struct Reply {
     pub(super) accept: Option<[u8; ACCEPT_BYTES]>,
 }
 
-/// What a section belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Request,
-    Reply,
-    Trailers,
-}
-
-/// A head on the wire: where its lines are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lines<'a> {
-    /// The first line, without its end; empty in trailers.
-    pub(super) first: &'a [u8],
-    /// The lines of fields and the empty one, if it is there.
-    pub(super) fields: &'a [u8],
-    /// How many lines of fields there are.
-    pub(super) count: usize,
-}
-
-/// What the fields say that are not passed on, and some that are.
-#[derive(Debug, Default)]
-struct Notes<'a> {
-    options: Options<'a>,
-    host: Option<&'a [u8]>,
-    coding: Option<Coding>,
-    te_trailers: bool,
-    expects_continue: bool,
-    upgrade: upgrade::Notes<'a>,
-}
-
 /// Reads the head of a request. After a refusal `head` holds what there was.
 pub(super) fn request(
     lines: Lines<'_>,
@@ -109,7 +69,7 @@ pub(super) fn request(
     head.clear();
     let line = target::request_line(lines.first)?;
     put_target(&line, scheme, head);
-    let read = fields(Kind::Request, lines, config, head);
+    let read = section::read(Kind::Request, lines, config, head);
     if head.get(Name::Authority).is_some_and(<[u8]>::is_empty) {
         head.remove(Name::Authority);
     }
@@ -118,12 +78,22 @@ pub(super) fn request(
     finish_request(&line, notes, head)
 }
 
+/// Reads what there is of a request whose first line is not complete.
+pub(super) fn beginning(line: &[u8], scheme: Scheme, head: &mut Head) {
+    head.clear();
+    if let Some((method, path)) = target::beginning(line) {
+        head.push(Name::Method, method, Indexing::MayRepeat);
+        head.push(Name::Scheme, scheme.as_bytes(), Indexing::MayRepeat);
+        head.push(Name::Path, path, Indexing::MayRepeat);
+    }
+}
+
 /// Reads the head of a reply.
 pub(super) fn reply(lines: Lines<'_>, config: &Config, head: &mut Head) -> Result<Reply, Refusal> {
     head.clear();
     let (version, status) = target::status_line(lines.first).map_err(bad)?;
     head.push(Name::Status, status, Indexing::MayRepeat);
-    let notes = fields(Kind::Reply, lines, config, head)?;
+    let notes = section::read(Kind::Reply, lines, config, head)?;
     let persistence = notes.options.persistence(version);
     let (coding, switch) = (notes.coding, notes.upgrade);
     let websocket = switch.websocket && notes.options.upgrade;
@@ -146,7 +116,7 @@ pub(super) fn reply(lines: Lines<'_>, config: &Config, head: &mut Head) -> Resul
 /// Reads trailers.
 pub(super) fn trailers(lines: Lines<'_>, config: &Config, head: &mut Head) -> Result<(), Refusal> {
     head.clear();
-    fields(Kind::Trailers, lines, config, head)?;
+    section::read(Kind::Trailers, lines, config, head)?;
     fields::check_trailers(head).map_err(malformed)
 }
 
@@ -242,176 +212,12 @@ fn finish_request(
     // RFC 9110 §7.8: not in HTTP/1.0, and only if Connection says so.
     let is_able = line.version == Version::V11 && notes.options.upgrade && body.is_none();
     let upgrade = match is_able {
-        true => upgrade::offered(line.method, &notes.upgrade, head),
+        true => upgrade::offered(line.method, &notes.upgrade, &notes.options, head),
         false => None,
     };
     Ok(Request { version: line.version, method, body, persistence, expects_continue, upgrade })
 }
 
-/// Splits the lines, and puts what is to be passed on into `head`; on a fault what stands before it.
-fn fields<'a>(
-    kind: Kind,
-    lines: Lines<'a>,
-    config: &Config,
-    head: &mut Head,
-) -> Result<Notes<'a>, Refusal> {
-    if lines.count <= FIELDS_FEW {
-        fields_in(&mut [EMPTY_HEADER; FIELDS_FEW], kind, lines, config, head)
-    } else {
-        fields_in(&mut [EMPTY_HEADER; FIELDS_MAX], kind, lines, config, head)
-    }
-}
-
-fn fields_in<'a>(
-    places: &mut [Header<'a>],
-    kind: Kind,
-    lines: Lines<'a>,
-    config: &Config,
-    head: &mut Head,
-) -> Result<Notes<'a>, Refusal> {
-    let split = match httparse::parse_headers(lines.fields, places) {
-        Ok(Status::Complete((len, _))) if len == lines.fields.len() => Ok(()),
-        Ok(_) | Err(_) => Err(bad(line_fault(lines.fields))),
-    };
-    // On a fault the places hold the lines before it.
-    let headers = || places.iter().take_while(|header| !header.name.is_empty());
-    let mut notes = Notes::default();
-    if kind != Kind::Trailers {
-        for header in headers().filter(|header| is_connection(header.name)) {
-            notes.options.read(header.value).map_err(bad)?;
-        }
-    }
-    let mut bytes_left = config.section.bytes_max as usize;
-    for header in headers() {
-        let size = header.name.len() + header.value.len() + FIELD_BYTES;
-        bytes_left = bytes_left.checked_sub(size).ok_or(Refusal::HeadTooLarge)?;
-        push(kind, header, &mut notes, head)?;
-    }
-    split.map(|()| notes)
-}
-
-fn is_connection(name: &str) -> bool {
-    name.len() == 10 && name.eq_ignore_ascii_case("connection")
-}
-
-/// What is wrong with lines that can not be split.
-#[cold]
-fn line_fault(lines: &[u8]) -> Fault {
-    let bare = |pair: &[u8]| matches!(pair, [b'\r', other] if *other != b'\n');
-    if lines.windows(2).any(bare) { Fault::BareCarriageReturn } else { Fault::FieldLine }
-}
-
-/// Takes one field in.
-fn push<'a>(
-    kind: Kind,
-    header: &Header<'a>,
-    notes: &mut Notes<'a>,
-    head: &mut Head,
-) -> Result<(), Refusal> {
-    let name_len = header.name.len();
-    let room = head.room(name_len);
-    let mut is_legal = true;
-    for (place, byte) in room.iter_mut().zip(header.name.bytes()) {
-        *place = byte.to_ascii_lowercase();
-        is_legal &= syntax::is_name_byte(*place);
-    }
-    if !is_legal {
-        return Err(bad(Fault::FieldLine));
-    }
-    syntax::check_value(header.value).map_err(|fault| Refusal::BadRequest(Reason::Field(fault)))?;
-    let text = room.get(..name_len).unwrap_or_default();
-    let name = Name::of(text);
-    if kind != Kind::Trailers {
-        let is_named = notes.options.names(text);
-        if is_named || name == Name::Other {
-            notes.upgrade.read(text, header.value);
-        }
-        if is_named
-            || upgrade::is_consumed(text)
-            || !notes.passes(kind, name, header.value, head)?
-        {
-            return Ok(());
-        }
-    }
-    let mut own_name_len = 0;
-    if name == Name::Other {
-        head.advance(name_len as u32);
-        own_name_len = name_len as u32;
-    }
-    head.append(header.value);
-    head.push_appended(name, indexing(name), own_name_len, header.value.len() as u32);
-    Ok(())
-}
-
-/// How HPACK is to treat a field that came without such a hint.
-fn indexing(name: Name) -> Indexing {
-    match name {
-        Name::Authorization
-        | Name::ProxyAuthorization
-        | Name::Cookie
-        | Name::SetCookie
-        | Name::Date
-        | Name::Etag
-        | Name::IfNoneMatch => Indexing::Unique,
-        _ => Indexing::MayRepeat,
-    }
-}
-
-fn bad(fault: Fault) -> Refusal {
-    Refusal::BadRequest(Reason::Http1(fault))
-}
-
 fn malformed(fault: Malformed) -> Refusal {
     Refusal::BadRequest(Reason::Malformed(fault))
-}
-
-// === impl Notes ===
-
-impl<'a> Notes<'a> {
-    /// Reads a field that means something to us; whether it is passed on.
-    #[inline]
-    fn passes(
-        &mut self,
-        kind: Kind,
-        name: Name,
-        value: &'a [u8],
-        head: &mut Head,
-    ) -> Result<bool, Refusal> {
-        match name {
-            Name::Connection | Name::KeepAlive | Name::ProxyConnection => {}
-            Name::Upgrade => self.upgrade.read_protocols(value),
-            Name::TransferEncoding => {
-                // Twice is once too often: which of them would the next hop read?
-                let coding =
-                    if self.coding.is_none() { Coding::of(value) } else { Coding::Invalid };
-                self.coding = Some(coding);
-            }
-            // RFC 9110 §10.1.4; of its values only this one reaches beyond the connection.
-            Name::Te => self.te_trailers |= kind == Kind::Request && lists(value, b"trailers"),
-            Name::Host if kind == Kind::Request => {
-                // RFC 9112 §3.2.
-                if self.host.replace(value).is_some() {
-                    return Err(bad(Fault::HostTwice));
-                }
-                if head.get(Name::Authority).is_some_and(<[u8]>::is_empty) {
-                    head.set(Name::Authority, value, Indexing::MayRepeat);
-                }
-            }
-            Name::Expect => {
-                self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
-                return Ok(true);
-            }
-            _ => return Ok(true),
-        }
-        Ok(false)
-    }
-}
-
-/// Whether a list has this member, parameters aside.
-fn lists(value: &[u8], member: &[u8]) -> bool {
-    let mut members = value.split(|byte| *byte == b',');
-    members.any(|text| {
-        let name = text.split(|byte| *byte == b';').next().unwrap_or_default();
-        name.trim_ascii().eq_ignore_ascii_case(member)
-    })
 }

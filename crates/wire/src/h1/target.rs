@@ -48,6 +48,7 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     let (target, version_text) = rest.split_at(target_end);
     let target = target.strip_prefix(b" ").ok_or(fault(Fault::StartLine))?;
     let version_text = version_text.strip_prefix(b" ").ok_or(fault(Fault::StartLine))?;
+    // RFC 9112 §3.1.
     if !fields::is_token(method) {
         return Err(fault(Fault::StartLine));
     }
@@ -61,6 +62,17 @@ pub(super) fn request_line(line: &[u8]) -> Result<RequestLine<'_>, Refusal> {
     }
     let target = Target::of(method, target).ok_or(fault(Fault::Target))?;
     Ok(RequestLine { method, target, version })
+}
+
+/// Method and path of a first line of which there is only the beginning: enough to tell the route of a
+/// request that is refused, if not its query.
+pub(super) fn beginning(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let method_end = line.iter().position(|byte| *byte == b' ')?;
+    let (method, rest) = line.split_at_checked(method_end)?;
+    let path = rest.get(1..)?.split(|byte| matches!(byte, b' ' | b'\r' | b'\n')).next()?;
+    let is_able =
+        fields::is_token(method) && path.starts_with(b"/") && fields::is_visible(path, b'#');
+    is_able.then_some((method, path))
 }
 
 /// Reads the first line of a reply: version and status.

@@ -47,6 +47,7 @@ pub(super) fn put_status_line(out: &mut Vec<u8>, status: u16) {
 
 /// Appends one field.
 pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
     for part in [name, b": ", value, b"\r\n"] {
         out.extend_from_slice(part);
     }
@@ -54,7 +55,7 @@ pub(super) fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 
 /// Appends the fields of a head behind its first line, and the empty line.
 pub(super) fn put_fields(out: &mut Vec<u8>, head: &Head, closing: Closing<'_>) {
-    let mut has_cookie = false;
+    let (mut has_cookie, mut has_length) = (false, closing.length != Length::AsGiven);
     for field in head.fields() {
         match field.name {
             name if name.is_pseudo() => {}
@@ -65,7 +66,8 @@ pub(super) fn put_fields(out: &mut Vec<u8>, head: &Head, closing: Closing<'_>) {
             | Name::Upgrade
             | Name::Te
             | Name::Host => {}
-            Name::ContentLength if closing.length != Length::AsGiven => {}
+            // RFC 9110 §8.6: once at most, whatever we are given.
+            Name::ContentLength if std::mem::replace(&mut has_length, true) => {}
             Name::Cookie => {
                 if !std::mem::replace(&mut has_cookie, true) {
                     put_cookie(out, head);
@@ -87,7 +89,7 @@ pub(super) fn put_fields(out: &mut Vec<u8>, head: &Head, closing: Closing<'_>) {
 
 /// Appends trailers and the empty line.
 pub(super) fn put_trailers(out: &mut Vec<u8>, head: &Head) {
-    for field in head.fields().iter().filter(|field| !field.name.is_pseudo()) {
+    for field in head.fields().iter().filter(|field| !is_of_head(field.name)) {
         put_legal(out, head, field);
     }
     out.extend_from_slice(b"\r\n");
@@ -119,6 +121,22 @@ fn put_legal(out: &mut Vec<u8>, head: &Head, field: &Field) {
     if is_legal && !is_ours(name) {
         put_field(out, name, value);
     }
+}
+
+/// Fields that would change, behind a message, what it was (RFC 9110 §6.5.1).
+fn is_of_head(name: Name) -> bool {
+    name.is_pseudo()
+        || matches!(
+            name,
+            Name::Connection
+                | Name::KeepAlive
+                | Name::ProxyConnection
+                | Name::TransferEncoding
+                | Name::ContentLength
+                | Name::Upgrade
+                | Name::Te
+                | Name::Host
+        )
 }
 
 /// Fields that belong to the connection and are not known names.

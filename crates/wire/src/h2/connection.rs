@@ -13,6 +13,7 @@ mod headers;
 mod lifecycle;
 mod receive;
 mod send;
+mod upgraded;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -119,6 +120,11 @@ impl Connection {
     /// A connection whose transport has just been connected (client) or accepted (server). The output
     /// holds our preface.
     pub fn new(role: Role, config: Arc<Config>, now: Time) -> Self {
+        Self::behind(role, config, Output::default(), now)
+    }
+
+    /// As [`Connection::new`], behind what is still to be written of before.
+    fn behind(role: Role, config: Arc<Config>, output: Output, now: Time) -> Self {
         let connection_window_bytes = config.connection_window_bytes.max(WINDOW_DEFAULT);
         let mut connection = Self {
             role,
@@ -129,7 +135,7 @@ impl Connection {
             decoder: Decoder::new(DECODER_TABLE_BYTES),
             encoder: Encoder::new(),
             streams: Streams::new(),
-            output: Output::default(),
+            output,
             events: VecDeque::new(),
             guard: Guard::new(now),
             timers: Timers::new(),

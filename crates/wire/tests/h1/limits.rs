@@ -37,7 +37,7 @@ fn the_first_line() {
     assert!(is_head(&Script::with(Role::Server, config.clone()).send(request(40))));
     assert!(is_head(&Script::with(Role::Server, config.clone()).trickle(request(40))));
     for (refusal, fields) in refusals(&config, &request(41)) {
-        assert_eq!((refusal, fields), (Refusal::RequestLineTooLong, 0));
+        assert_eq!((refusal, fields), (Refusal::RequestLineTooLong, 3), "method, scheme and path");
     }
     let endless = "G".repeat(42);
     assert_eq!(refusals(&config, &endless)[0].0, Refusal::RequestLineTooLong, "without its end");
@@ -94,6 +94,11 @@ fn the_size_of_the_fields() {
     for (refusal, fields) in refusals(&config(size), &spaces) {
         assert_eq!((refusal, fields), (Refusal::HeadTooLarge, 4), "white space counts too");
     }
+    // Its lines are as long as they may be: host, name, colon and value, and their ends.
+    let spaces = |n| format!("GET /p HTTP/1.1\r\nHost: a\r\nX:{}y\r\n\r\n", " ".repeat(n));
+    let fitting = size as usize - "Host: a\r\nX:y\r\n".len();
+    assert!(is_head(&Script::with(Role::Server, config(size)).send(spaces(fitting))));
+    assert_eq!(refusals(&config(size), &spaces(fitting + 1))[0].0, Refusal::HeadTooLarge);
     let endless = format!("GET /p HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(200));
     assert_eq!(refusals(&config(size), &endless)[0].0, Refusal::HeadTooLarge, "without its end");
 }

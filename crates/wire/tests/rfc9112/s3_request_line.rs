@@ -194,4 +194,9 @@ fn our_requests_have_a_host() {
     let mut script = Script::client();
     script.ask(&[("x", "y"), (":authority", "b:81"), ("host", "b:81")], End::Stream).expect("free");
     assert_eq!(script.written(), "GET / HTTP/1.1\r\nhost: b:81\r\nx: y\r\n\r\n");
+    // The authority of a request of HTTP/2 may stand in Host alone.
+    let mut script = Script::client();
+    let head = crate::message::head(&[(":method", "GET"), (":path", "/"), ("host", "c")]);
+    script.connection.open(script.now, 0, &head, End::Stream).expect("free");
+    assert_eq!(script.written(), "GET / HTTP/1.1\r\nhost: c\r\n\r\n");
 }

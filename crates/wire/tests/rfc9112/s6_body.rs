@@ -213,6 +213,22 @@ fn our_requests_are_framed() {
     }
 }
 
+/// RFC 9110 §8.6: a length is written once, and as a number, whatever we are given.
+#[test]
+fn our_length_comes_once() {
+    for (lengths, expected) in [
+        (&["2", "2"][..], "content-length: 2\r\n\r\nhi"),
+        (&["2", "3"], "content-length: 2\r\n\r\nhi"),
+        (&["+2"], "transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+    ] {
+        let mut script = Script::server();
+        script.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let lengths = lengths.iter().map(|length| ("content-length", *length));
+        let fields: Vec<_> = [(":status", "200")].into_iter().chain(lengths).collect();
+        assert_eq!(script.answer(&fields, "hi"), format!("HTTP/1.1 200 OK\r\n{expected}"));
+    }
+}
+
 /// §6.3: what we promised a length gets that length, or the connection ends before the peer takes
 /// something else for the rest.
 #[test]

@@ -156,7 +156,16 @@ fn our_chunks_and_trailers() {
         script.connection.send_data(stream, &[b'x'; 17], End::Open);
         script.connection.send_data(stream, b"", End::Open);
         script.connection.send_data(stream, b"y", End::Open);
-        script.connection.send_trailers(stream, &head(&[("a", "b"), ("bad", "c\r\nd: e")]));
+        script.connection.send_trailers(
+            stream,
+            &head(&[
+                ("a", "b"),
+                ("bad", "c\r\nd: e"),
+                ("content-length", "5"),
+                ("transfer-encoding", "chunked"),
+                (":status", "200"),
+            ]),
+        );
         let chunks = format!("11\r\n{}\r\n1\r\ny\r\n0\r\na: b\r\n\r\n", "x".repeat(17));
         assert_eq!(script.written(), chunks);
     }

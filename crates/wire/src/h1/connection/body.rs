@@ -128,7 +128,7 @@ impl Connection {
         is_whole.then_some(Line::Kept).ok_or(Fault::BareLineFeed)
     }
 
-    /// Behind the last chunk: the end, or trailers.
+    /// Behind the last chunk: the end, or trailers (RFC 9112 §7.1.2).
     fn advance_trailers<'a>(&mut self, input: &mut &'a [u8], head: &mut Head) -> Progress<'a> {
         let read = match self.find_section(Kind::Trailers, input) {
             Ok(Found::NotYet) => return Progress::Dry,

@@ -47,16 +47,12 @@ impl Connection {
     /// The rest of the request is not wanted.
     fn discard_request(&mut self) {
         let bytes_left = self.config.drain_bytes_max;
-        let is_longer = match self.inbound {
-            Inbound::Body(Body::Length(left)) => left > bytes_left,
-            Inbound::Body(Body::Tunnel) => true,
-            _ => false,
-        };
         if let Some(exchange) = &mut self.exchange {
             exchange.life = Life::Discards { bytes_left };
         }
         self.ungranted = 0;
-        if is_longer || self.is_draining() {
+        // That of a request which is known to be longer has been told to the client as the end.
+        if self.is_draining() {
             self.lose_input();
         }
         self.settle();
@@ -141,6 +137,7 @@ impl Connection {
             return self.leave();
         }
         if self.role == Role::Server {
+            // RFC 9112 §9.3.2: requests are answered in their order, so the next one comes only now.
             self.inbound = Inbound::Head;
         }
     }

@@ -99,6 +99,7 @@ impl Connection {
                 let exchange = self.exchange.as_ref();
                 let has_begun = exchange.is_some_and(|exchange| exchange.informational > 0)
                     || !self.input.partial.is_empty();
+                // RFC 9112 §9.3.1: of one that has not begun, its request may be sent again.
                 let fault = if has_begun { Fault::Truncated } else { Fault::ClosedEarly };
                 self.truncated(fault);
             }

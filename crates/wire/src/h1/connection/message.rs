@@ -16,20 +16,26 @@ use crate::{Head, Name};
 // === impl Connection ===
 
 impl Connection {
-    /// A head is whole.
+    /// A head is whole (RFC 9112 §2.1).
     pub(super) fn on_head(&mut self, text: &[u8], head: &mut Head) -> Progress<'static> {
         let kind = if self.role == Role::Server { Kind::Request } else { Kind::Reply };
         let lines = self.input.lines(text, kind);
         self.input.clear();
         if self.role == Role::Server {
             return match head::request(lines, &self.config, self.scheme, head) {
-                Ok(request) => self.on_request(request),
+                Ok(request) => self.on_request(request, head),
                 Err(refusal) => self.refuse(refusal, head),
             };
         }
         match head::reply(lines, &self.config, head) {
             Ok(reply) => match self.on_reply(reply) {
-                Ok(event) => Progress::Event(event),
+                Ok(event) => {
+                    if self.inbound == Inbound::Body(Body::Tunnel) {
+                        // RFC 9110 §9.3.6: to be ignored.
+                        head.remove(Name::ContentLength);
+                    }
+                    Progress::Event(event)
+                }
                 Err(reason) => self.fail_protocol(reason),
             },
             Err(refusal) => self.fail_protocol(refusal.reason()),
@@ -66,9 +72,12 @@ impl Connection {
         let kept = std::mem::take(&mut self.input.partial);
         let text = if kept.is_empty() { text } else { &kept };
         let lines = self.input.lines(text, Kind::Request);
+        let begin = self.input.scanner.begin;
         self.input.clear();
-        head.clear();
-        if !lines.first.is_empty() {
+        if lines.first.is_empty() {
+            let end = text.len().min(begin + self.config.request_line_bytes_max);
+            head::beginning(text.get(begin..end).unwrap_or_default(), self.scheme, head);
+        } else {
             // It is refused whatever this says.
             let _ = head::request(lines, &self.config, self.scheme, head);
         }
@@ -92,12 +101,22 @@ impl Connection {
         Progress::Event(Event::Refused { stream, tag: 0, refusal })
     }
 
-    fn on_request(&mut self, request: Request) -> Progress<'static> {
+    fn on_request(&mut self, request: Request, head: &Head) -> Progress<'static> {
         let Request { version, method, body, persistence, expects_continue, upgrade } = request;
+        let upgrade = match upgrade {
+            Some(Offer::H2c(settings)) => {
+                if self.switches_to_h2c() {
+                    return self.switch_to_h2c(settings, head);
+                }
+                None
+            }
+            other => other,
+        };
         let mut exchange = self.new_exchange(version, method);
         exchange.persistence = persistence;
         exchange.tunnel = match (upgrade, method) {
             (Some(Offer::WebSocket(key)), _) => Some(Tunnel::WebSocket(key)),
+            (Some(Offer::H2c(_)), _) => None,
             (None, Method::Connect) => Some(Tunnel::Connect),
             (None, Method::Head | Method::Other) => None,
         };

@@ -6,8 +6,8 @@
 use super::{Connection, Inbound};
 use crate::codec::{ConnectionError, Event, Reason, Role};
 use crate::h1::Fault;
-use crate::h1::head::{FIELDS_MAX, Lines};
 use crate::h1::scan::{Kind, Limits, Scanner};
+use crate::h1::section::{FIELDS_MAX, Lines};
 use crate::{Head, Time};
 
 /// The buffer for what is incomplete is kept while it is no larger than this.
@@ -132,7 +132,6 @@ impl Connection {
             let (piece, rest) = input.split_at(input.len().min(PIECE_BYTES));
             partial.extend_from_slice(piece);
             if let Some(len) = scanner.advance(kind, &limits, partial)? {
-                partial.truncate(len);
                 *input = input.get(len.saturating_sub(before)..).unwrap_or_default();
                 self.watch.stop_head();
                 return Ok(Found::Kept);

@@ -21,17 +21,19 @@ mod tls;
 mod tunnels;
 mod upstreams;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_gateway::snapshot::{AccessLog, Snapshot};
+use narrows_gateway::route::Router;
+use narrows_gateway::snapshot::{AccessLog, Listener, Snapshot};
 
 pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 
-use crate::config::{Config, Fault, ListenerConfig, Loaded};
+use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
 use report::Report;
 
 /// A configuration that can be used.
@@ -50,6 +52,12 @@ pub struct Compiled {
 /// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// Reads as [`config::load`] does; if that finds faults, tells also those that compiling finds in
+/// the rest, so that one round shows all.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
+    whole(config::draft(path))
+}
+
 /// Compiles a configuration, or tells everything that is wrong with it; warnings are among the
 /// faults.
 pub fn compile(
@@ -60,12 +68,8 @@ pub fn compile(
     let config = &loaded.config;
     let mut report = Report::new(loaded);
     let mut next = Previous::new(previous.workers());
-    workers(config, previous, &mut report);
-    stores::check(config, &mut report);
-    let plans = upstreams::plan(config, previous, &mut next, &mut report);
-    let mut router = routes::compile(config, previous, &mut next, &mut report);
-    let listeners = listeners::compile(config, previous, &mut next, &mut router, &mut report);
-    unused(config, &mut report);
+    let Planned { listeners, upstreams: plans, router } =
+        plan(config, previous, &mut next, &mut report);
     if report.has_errors() {
         return Err(report.into_faults());
     }
@@ -81,6 +85,44 @@ pub fn compile(
     let watches = std::mem::take(&mut next.watches);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     Ok(Compiled { snapshot, warnings: report.into_faults(), watches, next })
+}
+
+/// The configuration of a draft, or every fault in it.
+fn whole(draft: Draft) -> Result<Loaded, Vec<Fault>> {
+    let Draft { loaded: Some(loaded), mut faults } = draft else { return draft.whole() };
+    if faults.is_empty() {
+        return Ok(loaded);
+    }
+    let previous = Previous::new(worker_count(&loaded.config));
+    let mut report = Report::new(&loaded);
+    plan(&loaded.config, &previous, &mut Previous::new(previous.workers()), &mut report);
+    faults.append(&mut report.into_faults());
+    config::sort(&mut faults);
+    Err(faults)
+}
+
+/// What is there before any store is open.
+struct Planned<'a> {
+    listeners: Vec<Arc<Listener>>,
+    upstreams: Vec<upstreams::Plan<'a>>,
+    router: Router,
+}
+
+fn plan<'a>(
+    config: &'a Config,
+    previous: &Previous,
+    next: &mut Previous,
+    report: &mut Report<'_>,
+) -> Planned<'a> {
+    workers(config, previous, report);
+    stores::check(config, report);
+    let upstreams = upstreams::plan(config, previous, next, report);
+    let mut router = routes::compile(config, previous, next, report);
+    let listeners = listeners::compile(config, previous, next, &mut router, report);
+    if report.is_whole() {
+        unused(config, report);
+    }
+    Planned { listeners, upstreams, router }
 }
 
 /// The number of worker threads that a configuration asks for: one for each core unless it says

@@ -5,10 +5,11 @@
 //! page is written from it. Loading is strict and reports every fault at once, each with file,
 //! line, and column. Invariant: what [`load`] returns was checked for itself only; whether names
 //! refer to anything, and whether certificates can be read, is found by
-//! [`compile`](crate::compile).
+//! [`compile`](crate::compile), also in a [`Draft`] that has faults.
 
 mod address;
 mod check;
+mod doubt;
 mod dump;
 mod expand;
 mod fault;
@@ -70,6 +71,7 @@ pub use upstream::{
     UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
 };
 
+pub(crate) use doubt::Doubts;
 pub(crate) use fault::sort;
 pub(crate) use suggest::hint;
 
@@ -114,42 +116,69 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Where each path is.
     positions: BTreeMap<String, Position>,
+    /// Where it is not as it was written; nowhere, unless it is part of a [`Draft`] with faults.
+    doubts: Doubts,
+}
+
+/// What was read, whether it has faults or not.
+#[derive(Debug)]
+pub struct Draft {
+    /// As it was written where there is no fault. `None`: nothing can be told from it.
+    pub(crate) loaded: Option<Loaded>,
+    /// All that is wrong so far.
+    pub(crate) faults: Vec<Fault>,
 }
 
 /// Reads a file, or every file of a directory. Either a configuration without errors, or all of
 /// them.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
-    load_with(path, &|name| std::env::var(name).ok())
+    draft(path).whole()
 }
 
 /// The same with variables from elsewhere than the environment of the process.
 pub fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    read(&source::Source::read(path)?, environment)
+    read(&source::Source::read(path), environment).whole()
+}
+
+/// Reads as [`load`] does, and gives also what has faults.
+pub fn draft(path: &Path) -> Draft {
+    read(&source::Source::read(path), &|name| std::env::var(name).ok())
 }
 
 /// Reads a text as [`load`] reads a file of that name; relative names of files count from its
 /// directory.
 pub fn parse(name: &Path, text: &str, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
+    draft_of(name, text, environment).whole()
+}
+
+/// Reads a text as [`draft`] reads a file of that name.
+pub(crate) fn draft_of(name: &Path, text: &str, environment: Environment<'_>) -> Draft {
     read(&source::Source::text(name, text), environment)
 }
 
-fn read(source: &source::Source, environment: Environment<'_>) -> Result<Loaded, Vec<Fault>> {
-    let schema = schema::shared();
-    let (tree, mut faults) = source.tree();
-    let mut checker = check::Checker::new(schema, &source.files, environment);
-    let value = checker.document(&tree);
-    faults.append(&mut checker.faults);
-    if !faults.is_empty() {
-        fault::sort(&mut faults);
-        return Err(faults);
-    }
+fn read(source: &source::Source, environment: Environment<'_>) -> Draft {
+    let mut merged = source.tree();
+    let mut checker = check::Checker::new(schema::shared(), &source.files, environment);
+    checker.doubts = merged.doubts;
+    let value = checker.document(&merged.root);
+    let mut faults = checker.faults;
+    faults.append(&mut merged.faults);
+    fault::sort(&mut faults);
     // The schema and serde come from the same structs; should they differ, nothing is let through.
-    let config = serde_json::from_value(value)
-        .map_err(|error| vec![Fault::error(None, "", error.to_string())])?;
+    let config: Config = match serde_json::from_value(value) {
+        Ok(config) => config,
+        Err(error) => {
+            if faults.is_empty() {
+                faults.push(Fault::error(None, "", error.to_string()));
+            }
+            return Draft { loaded: None, faults };
+        }
+    };
     // Of the dump: the hash is shown to many, so no secret may be guessed with its help.
     let hash = fnv1a(dump(&config).as_bytes());
     let files = source.files.iter().map(|file| file.to_path_buf()).collect();
-    Ok(Loaded { config, hash, files, positions: checker.positions })
+    let (positions, doubts) = (checker.positions, checker.doubts);
+    Draft { loaded: Some(Loaded { config, hash, files, positions, doubts }), faults }
 }
 
 /// FNV-1a: equal on every machine and in every release.
@@ -159,9 +188,26 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     })
 }
 
+// === impl Draft ===
+
+impl Draft {
+    /// The configuration, if it has no faults.
+    pub fn whole(self) -> Result<Loaded, Vec<Fault>> {
+        match self.loaded {
+            Some(loaded) if self.faults.is_empty() => Ok(loaded),
+            _ => Err(self.faults),
+        }
+    }
+}
+
 // === impl Loaded ===
 
 impl Loaded {
+    /// Where it is not as it was written.
+    pub(crate) fn doubts(&self) -> &Doubts {
+        &self.doubts
+    }
+
     /// The place of a path, or of the nearest thing around it that is written.
     pub fn position(&self, path: &str) -> Option<&Position> {
         let mut path = path;

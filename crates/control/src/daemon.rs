@@ -32,12 +32,12 @@ pub(crate) use open::OpenStores;
 pub use state::{Order, Refused, Shared};
 
 use crate::access_log::AccessLog;
-use crate::compile::{Previous, worker_count};
+use crate::admin;
+use crate::compile::{self, Previous, worker_count};
 use crate::config::{Fault, Loaded, Severity};
 use crate::signals::{Request, Signals};
 use crate::stores::Stores;
 use crate::stores::jobs::{self, QUEUED_JOBS_MAX};
-use crate::{admin, config};
 use notify::State;
 
 /// Threads of the control plane.
@@ -94,7 +94,7 @@ enum Phase {
 
 /// Runs the gateway until it is told to end. Prints its log to stderr.
 pub fn run(path: &Path) -> Result<(), StartError> {
-    let loaded = config::load(path).map_err(StartError::Config)?;
+    let loaded = compile::load(path).map_err(StartError::Config)?;
     logging::init(&loaded.config.log);
     let runtime = control_runtime().map_err(StartError::Start)?;
     let result = runtime.block_on(async {

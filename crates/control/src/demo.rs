@@ -15,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config;
+use crate::compile;
 use crate::daemon::{Daemon, Order, StartError, control_runtime, logging};
 use crate::scratch::Scratch;
 use crate::signals::Signals;
@@ -86,7 +86,7 @@ async fn start_gateway(directory: &Path) -> Result<Daemon, DemoError> {
     let path = directory.join("narrows.yaml");
     std::fs::write(&path, configuration())?;
     std::fs::write(directory.join("echo.proto"), PROTO)?;
-    let loaded = config::load(&path).map_err(StartError::Config)?;
+    let loaded = compile::load(&path).map_err(StartError::Config)?;
     logging::init(&loaded.config.log);
     Ok(Daemon::start(&path, loaded).await?)
 }

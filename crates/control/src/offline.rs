@@ -17,7 +17,7 @@ use crate::compile::{
     self, Call, DryStores, Explanation, OpenStoreError, Previous, compile, explain as explain_call,
     worker_count,
 };
-use crate::config::{self, Config, Fault, Loaded, StoreConfig, Topology};
+use crate::config::{Config, Fault, Loaded, StoreConfig, Topology};
 use crate::daemon::{OpenStores, control_runtime};
 use crate::host::Needs;
 use crate::stores::Stores;
@@ -61,7 +61,7 @@ pub enum EditError {
 
 /// Loads and compiles without opening anything.
 pub fn check(path: &Path) -> Result<Checked, Vec<Fault>> {
-    let loaded = config::load(path)?;
+    let loaded = compile::load(path)?;
     let previous = Previous::new(worker_count(&loaded.config));
     let compiled = compile(&loaded, &previous, &mut DryStores)?;
     Ok(Checked { snapshot: compiled.snapshot, warnings: compiled.warnings, loaded })
@@ -102,7 +102,7 @@ pub fn reach(checked: &Checked) -> Vec<Reach> {
 
 /// What would become of a call. Embedded stores are read if their file is free.
 pub fn explain(path: &Path, call: &Call) -> Result<Explanation, Vec<Fault>> {
-    let loaded = config::load(path)?;
+    let loaded = compile::load(path)?;
     let failed = |error: std::io::Error| vec![Fault::error(None, "", error.to_string())];
     let runtime = control_runtime().map_err(failed)?;
     let _inside = runtime.enter();

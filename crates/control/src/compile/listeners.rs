@@ -14,7 +14,7 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
 use super::{NEVER, forward, forwarding, http1, http2, tls};
-use crate::config::{Config, ListenerConfig, ListenerProtocol};
+use crate::config::{Config, ListenerConfig, ListenerProtocol, Severity};
 
 /// Compiles every listener.
 pub(super) fn compile(
@@ -25,7 +25,8 @@ pub(super) fn compile(
     report: &mut Report<'_>,
 ) -> Vec<Arc<Listener>> {
     if config.listeners.is_empty() {
-        report.error("listeners", "there is none; at least one address to listen on is needed");
+        let message = "there is none; at least one address to listen on is needed";
+        report.none("listeners", message, Severity::Error);
     }
     addresses(config, report);
     let mut names: BTreeMap<SocketAddr, usize> = BTreeMap::new();
@@ -39,6 +40,8 @@ pub(super) fn compile(
             count => format!("{}#{count}", listener_config.address).into(),
         };
         let accepts = match listener_config.protocol {
+            // What else there may be depends on it.
+            _ if !report.is_certain(&format!("{path}.protocol")) => None,
             ListenerProtocol::Http => http(&path, listener_config, report),
             ListenerProtocol::Tcp => {
                 let tunnels = Tunnels { config, previous, next: &mut *next, router: &mut *router };

@@ -1,11 +1,12 @@
 //! Collects what is wrong while compiling, each with the place of its path.
 //!
 //! Compiling goes on after an error wherever what follows does not depend on it, so that one run
-//! shows as much as possible.
+//! shows as much as possible. Where something stands in for a fault that was reported already,
+//! nothing is collected: it would be about the stand-in.
 
 use std::fmt::Display;
 
-use crate::config::{Fault, Loaded, Severity, Size};
+use crate::config::{Fault, Loaded, Severity, Size, hint};
 
 /// The longest name of a route, an upstream, or a store.
 const NAME_BYTES_MAX: usize = 128;
@@ -25,12 +26,51 @@ impl<'a> Report<'a> {
 
     /// Notes an error.
     pub(super) fn error(&mut self, path: impl AsRef<str>, message: impl Into<String>) {
-        self.faults.push(self.loaded.fault(path.as_ref(), message));
+        let path = path.as_ref();
+        if !self.loaded.doubts().cover(path) {
+            self.faults.push(self.loaded.fault(path, message));
+        }
     }
 
     /// Notes a warning.
     pub(super) fn warn(&mut self, path: impl AsRef<str>, message: impl Into<String>) {
-        self.faults.push(self.loaded.fault(path.as_ref(), message).into_warning());
+        let path = path.as_ref();
+        if !self.loaded.doubts().cover(path) {
+            self.faults.push(self.loaded.fault(path, message).into_warning());
+        }
+    }
+
+    /// Notes that a name is not among those at a path, unless something may be missing there.
+    pub(super) fn unknown<'n>(
+        &mut self,
+        path: &str,
+        (kind, name): (&str, &str),
+        all: &str,
+        known: impl IntoIterator<Item = &'n String>,
+    ) {
+        if !self.loaded.doubts().may_lack(all) {
+            let hint = hint(name, known.into_iter().map(String::as_str));
+            self.error(path, format!("no {kind} named {name:?}{hint}"));
+        }
+    }
+
+    /// Notes that there is none of what must be at a path, unless it may be what could not be read.
+    pub(super) fn none(&mut self, path: &str, message: &str, severity: Severity) {
+        match severity {
+            _ if self.loaded.doubts().may_lack(path) => {}
+            Severity::Error => self.error(path, message),
+            Severity::Warning => self.warn(path, message),
+        }
+    }
+
+    /// Whether everything is as it was written.
+    pub(super) fn is_whole(&self) -> bool {
+        self.loaded.doubts().is_empty()
+    }
+
+    /// Whether all that is at this path is as it was written, so that it can be compared.
+    pub(super) fn is_certain(&self, path: &str) -> bool {
+        !self.loaded.doubts().touch(path)
     }
 
     /// The value, or notes the error.

@@ -17,7 +17,8 @@ use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::upstreams;
 use crate::config::{
-    self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, RouteConfig, Size, ValueRule,
+    self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, RouteConfig, Severity, Size,
+    ValueRule,
 };
 
 /// The largest body that may be kept for a replay.
@@ -34,7 +35,8 @@ pub(super) fn compile(
 ) -> Router {
     let http = |listener: &config::ListenerConfig| listener.protocol == ListenerProtocol::Http;
     if config.routes.is_empty() && config.listeners.iter().any(http) {
-        report.warn("routes", "there is none; every request is refused");
+        let message = "there is none; every request is refused";
+        report.none("routes", message, Severity::Warning);
     }
     doubles(&config.routes, report);
     let mut routes = Vec::new();
@@ -78,7 +80,15 @@ fn doubles(routes: &[RouteConfig], report: &mut Report<'_>) {
             report.error(format!("routes[{at}].name"), message);
         }
         names.entry(&route.name).or_insert(at);
-        if let Some(first) = routes[..at].iter().position(|other| other.matches == route.matches) {
+        // What stands in for a fault may be equal where what was written is not.
+        if !report.is_certain(&format!("routes[{at}].match")) {
+            continue;
+        }
+        let mut earlier = routes[..at].iter().enumerate();
+        let first = earlier.find(|(first, other)| {
+            other.matches == route.matches && report.is_certain(&format!("routes[{first}].match"))
+        });
+        if let Some((first, _)) = first {
             let message = format!(
                 "is never reached: routes[{first}] ({}) matches the same",
                 routes[first].name

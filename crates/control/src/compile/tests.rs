@@ -6,6 +6,7 @@
 mod examples;
 mod forwarding;
 mod tls;
+mod together;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use rustls::RootCertStore;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 
 pub(super) use client::{ClientRoots, client};
 pub(super) use server::server;
@@ -106,21 +106,35 @@ fn private_key(file: &FilePath) -> Result<PrivateKeyDer<'static>, TlsFileError> 
     })
 }
 
-/// A certificate with its chain and the key that belongs to it.
-fn certified(certificate: &FilePath, key: &FilePath) -> Result<CertifiedKey, TlsFileError> {
-    let chain = certificates(certificate)?;
-    let signer = provider().key_provider.load_private_key(private_key(key)?);
-    let signer = signer.map_err(|_| TlsFileError::KeyKind(key.clone()))?;
+fn signer(file: &FilePath) -> Result<Arc<dyn SigningKey>, TlsFileError> {
+    let key = provider().key_provider.load_private_key(private_key(file)?);
+    key.map_err(|_| TlsFileError::KeyKind(file.clone()))
+}
+
+/// What is wrong with a pair of files: the key that names the file in the configuration, and why.
+type PairErrors = Vec<(&'static str, TlsFileError)>;
+
+/// A certificate with its chain and the key that belongs to it, or what is wrong with either.
+fn certified(certificate: &FilePath, key: &FilePath) -> Result<CertifiedKey, PairErrors> {
+    let (chain, signer) = match (certificates(certificate), signer(key)) {
+        (Ok(chain), Ok(signer)) => (chain, signer),
+        (chain, signer) => {
+            let chain = chain.err().map(|error| ("certificate", error));
+            let signer = signer.err().map(|error| ("private_key", error));
+            return Err(chain.into_iter().chain(signer).collect());
+        }
+    };
     let certified = CertifiedKey::new(chain, signer);
-    match certified.keys_match() {
-        Ok(()) => Ok(certified),
+    let error = match certified.keys_match() {
+        Ok(()) => return Ok(certified),
         Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => {
-            Err(TlsFileError::Mismatch { certificate: certificate.clone(), key: key.clone() })
+            TlsFileError::Mismatch { certificate: certificate.clone(), key: key.clone() }
         }
         // A key that can not tell its public half is found out by the first handshake.
-        Err(rustls::Error::InconsistentKeys(_)) => Ok(certified),
-        Err(error) => Err(TlsFileError::Unusable(certificate.clone(), error.to_string())),
-    }
+        Err(rustls::Error::InconsistentKeys(_)) => return Ok(certified),
+        Err(error) => TlsFileError::Unusable(certificate.clone(), error.to_string()),
+    };
+    Err(vec![("certificate", error)])
 }
 
 /// The authorities in a file, at least one.
@@ -158,6 +172,29 @@ fn time_problem(file: &FilePath, certificate: &CertificateDer<'_>) -> Option<Str
     }
 }
 
+/// A pair of files, the keys of which are at a path; `None`: faults were reported.
+fn pair_of(
+    path: &str,
+    certificate: &FilePath,
+    key: &FilePath,
+    report: &mut Report<'_>,
+) -> Option<CertifiedKey> {
+    match certified(certificate, key) {
+        Ok(pair) => {
+            if let Some(problem) = time_problem(certificate, pair.cert.first()?) {
+                report.warn(format!("{path}.certificate"), problem);
+            }
+            Some(pair)
+        }
+        Err(errors) => {
+            for (which, error) in errors {
+                report.error(format!("{path}.{which}"), error.to_string());
+            }
+            None
+        }
+    }
+}
+
 /// Checks the files of a TLS client whose connections are made elsewhere.
 pub(super) fn check_client_files(
     path: &str,
@@ -173,7 +210,7 @@ pub(super) fn check_client_files(
         report.error(path, HALF_A_PAIR);
     }
     if let Some((certificate, key)) = pair {
-        report.ok(format!("{path}.certificate"), certified(certificate, key));
+        pair_of(path, certificate, key, report);
     }
 }
 

@@ -72,7 +72,9 @@ impl Tunnels<'_> {
     ) -> Option<usize> {
         let upstream = upstreams::index(self.config, path, wanted, report)?;
         if !self.config.upstreams[wanted].protocol.is_opaque() {
-            report.error(path, format!("upstream {wanted} needs protocol tcp or tls for this"));
+            if report.is_certain(&format!("upstreams.{wanted}.protocol")) {
+                report.error(path, format!("upstream {wanted} needs protocol tcp or tls for this"));
+            }
             return None;
         }
         let name = format!("tcp {listener_name} {wanted}");

@@ -18,7 +18,7 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use super::{NEVER, http1, http2};
-use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig, hint};
+use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig};
 
 /// What tunnels of a forward proxy go over.
 static TUNNELS: LazyLock<UpstreamConfig> =
@@ -167,8 +167,7 @@ pub(super) fn index(
 ) -> Option<usize> {
     let found = config.upstreams.keys().position(|known| known == name);
     if found.is_none() {
-        let hint = hint(name, config.upstreams.keys().map(String::as_str));
-        report.error(path, format!("no upstream named {name:?}{hint}"));
+        report.unknown(path, ("upstream", name), "upstreams", config.upstreams.keys());
     }
     found
 }
@@ -226,8 +225,8 @@ fn lookup<'a>(
 ) -> Option<PlannedTargets<'a>> {
     let store = config.stores.contains_key(&lookup.store);
     if !store {
-        let hint = hint(&lookup.store, config.stores.keys().map(String::as_str));
-        report.error(format!("{path}.store"), format!("no store named {:?}{hint}", lookup.store));
+        let (path, name) = (format!("{path}.store"), ("store", lookup.store.as_str()));
+        report.unknown(&path, name, "stores", config.stores.keys());
     }
     let key = report.ok(format!("{path}.key"), Template::parse(&lookup.key));
     if lookup.allow.is_empty() {

@@ -1,10 +1,12 @@
 //! Checks a tree against the schema and turns it into JSON, collecting every fault with its place.
 //!
-//! The type of a scalar is decided here, by the key it stands under. What comes out without a fault
-//! is accepted by serde; what comes out with one is not used.
+//! The type of a scalar is decided here, by the key it stands under. What comes out is accepted by
+//! serde. After a fault it is not used but for finding further faults: a stand-in takes the place of
+//! what is wrong, and a key with a slip in it is read as the one that was likely meant.
 
 mod choice;
 mod scalar;
+mod stand_in;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +14,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::doubt::Doubts;
 use super::expand::Environment;
 use super::fault::{Fault, Position};
 use super::schema::{properties, resolve};
-use super::suggest::hint;
+use super::suggest::{hint, nearest};
 use super::yaml::{Entry, Kind, Node, Place};
 
 /// Walks a tree beside the schema.
@@ -27,6 +30,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) faults: Vec<Fault>,
     /// Where each path is, for faults that are found later.
     pub(crate) positions: BTreeMap<String, Position>,
+    /// What stands in for something else.
+    pub(crate) doubts: Doubts,
 }
 
 // === impl Checker ===
@@ -38,7 +43,14 @@ impl<'a> Checker<'a> {
         files: &'a [Arc<Path>],
         environment: Environment<'a>,
     ) -> Self {
-        Self { root, files, environment, faults: Vec::new(), positions: BTreeMap::new() }
+        Self {
+            root,
+            files,
+            environment,
+            faults: Vec::new(),
+            positions: BTreeMap::new(),
+            doubts: Doubts::default(),
+        }
     }
 
     /// The value of the whole tree.
@@ -46,9 +58,17 @@ impl<'a> Checker<'a> {
         self.value(node, self.root, "")
     }
 
+    /// What is written, or a stand-in if it can not be used.
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str) -> Value {
         let schema = resolve(self.root, schema);
         self.positions.insert(path.to_owned(), position(self.files, node.place));
+        match self.usable(node, schema, path) {
+            Some(value) => value,
+            None => self.stand_in(schema, path),
+        }
+    }
+
+    fn usable(&mut self, node: &Node, schema: &'a Value, path: &str) -> Option<Value> {
         if node.is_nothing() {
             return self.fault(node.place, path, "nothing is written here; leave the key out");
         }
@@ -56,8 +76,8 @@ impl<'a> Checker<'a> {
             return self.choice(node, schema, path);
         }
         match (&node.kind, schema["type"].as_str()) {
-            (Kind::Map(entries), Some("object")) => self.map(node, entries, schema, path),
-            (Kind::List(items), Some("array")) => self.list(items, schema, path),
+            (Kind::Map(entries), Some("object")) => Some(self.map(node, entries, schema, path)),
+            (Kind::List(items), Some("array")) => Some(self.list(items, schema, path)),
             (Kind::Scalar { text, plain }, kind) if !matches!(kind, Some("object" | "array")) => {
                 self.scalar(node.place, text, *plain, schema, path)
             }
@@ -78,33 +98,64 @@ impl<'a> Checker<'a> {
         let known = properties(schema);
         let others = schema.get("additionalProperties").filter(|others| others.is_object());
         for entry in entries {
-            let inner = join(path, &entry.key);
-            match known.and_then(|known| known.get(&entry.key)).or(others) {
-                Some(schema) => {
-                    let value = self.value(&entry.value, schema, &inner);
-                    object.insert(entry.key.clone(), value);
+            let is_known = known.is_some_and(|known| known.contains_key(&entry.key));
+            let key = match is_known || others.is_some() {
+                true => Some(entry.key.as_str()),
+                false => {
+                    let keys = known.into_iter().flat_map(Map::keys).map(String::as_str);
+                    let meant = self.unknown_key(entry, entries, path, &keys.collect::<Vec<_>>());
+                    meant.filter(|meant| !object.contains_key(*meant))
                 }
-                None => self.unknown_key(entry, path, known),
-            }
+            };
+            let Some(key) = key else { continue };
+            let schema = known.and_then(|known| known.get(key)).or(others);
+            let Some(schema) = schema else { continue };
+            let value = self.value(&entry.value, schema, &join(path, key));
+            object.insert(key.to_owned(), value);
         }
-        for required in schema["required"].as_array().into_iter().flatten() {
-            let name = required.as_str().unwrap_or_default();
-            if !entries.iter().any(|entry| entry.key == name) {
-                self.fault(node.place, path, format!("the key {name:?} is missing"));
-            }
-        }
+        self.required(node, &mut object, schema, path);
         Value::Object(object)
     }
 
-    fn unknown_key(&mut self, entry: &Entry, path: &str, known: Option<&Map<String, Value>>) {
-        let known = known.into_iter().flat_map(Map::keys).map(String::as_str);
-        let message = format!("unknown key{}", hint(&entry.key, known));
-        self.fault(entry.place, &join(path, &entry.key), message);
+    /// Reports the keys that must be there and are not.
+    fn required(
+        &mut self,
+        node: &Node,
+        object: &mut Map<String, Value>,
+        schema: &'a Value,
+        path: &str,
+    ) {
+        for required in schema["required"].as_array().into_iter().flatten() {
+            let name = required.as_str().unwrap_or_default();
+            if !object.contains_key(name) {
+                self.fault(node.place, path, format!("the key {name:?} is missing"));
+                let schema = &schema["properties"][name];
+                object.insert(name.to_owned(), self.stand_in(schema, &join(path, name)));
+            }
+        }
     }
 
-    fn fault(&mut self, place: Place, path: &str, message: impl Into<String>) -> Value {
+    /// Reports a key that is not known. Gives the one that was likely meant, unless that is written
+    /// too.
+    fn unknown_key<'k>(
+        &mut self,
+        entry: &Entry,
+        beside: &[Entry],
+        path: &str,
+        known: &[&'k str],
+    ) -> Option<&'k str> {
+        let message = format!("unknown key{}", hint(&entry.key, known.iter().copied()));
+        let path = join(path, &entry.key);
+        self.fault(entry.place, &path, message);
+        self.doubts.add(&path);
+        let meant = nearest(&entry.key, known)?;
+        (!beside.iter().any(|other| other.key == meant)).then_some(meant)
+    }
+
+    /// Notes what is wrong; gives nothing, since there is no value then.
+    fn fault(&mut self, place: Place, path: &str, message: impl Into<String>) -> Option<Value> {
         self.faults.push(Fault::error(Some(position(self.files, place)), path, message));
-        Value::Null
+        None
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::{join, position};
+use super::doubt::Doubts;
 use super::fault::{Fault, Position};
 use super::yaml::{self, Entry, Kind, Node, Place};
 
@@ -19,6 +20,19 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 pub(crate) struct Source {
     pub(crate) files: Vec<Arc<Path>>,
     texts: Vec<String>,
+    /// Why files could not be read.
+    unread: Vec<Fault>,
+}
+
+/// What the files say together.
+#[derive(Debug)]
+pub(crate) struct Merged {
+    /// The tree. An empty configuration is an empty map.
+    pub(crate) root: Node,
+    /// What is wrong with the files as YAML, and with putting them together.
+    pub(crate) faults: Vec<Fault>,
+    /// What is missing from the tree because of it.
+    pub(crate) doubts: Doubts,
 }
 
 // === impl Source ===
@@ -26,55 +40,71 @@ pub(crate) struct Source {
 impl Source {
     /// One text under a name of its own.
     pub(crate) fn text(name: &Path, text: &str) -> Self {
-        Self { files: vec![name.into()], texts: vec![text.to_owned()] }
+        Self { files: vec![name.into()], texts: vec![text.to_owned()], unread: Vec::new() }
     }
 
-    /// A file, or the files of a directory.
-    pub(crate) fn read(path: &Path) -> Result<Self, Vec<Fault>> {
+    /// A file, or the files of a directory. What can not be read is a fault in the tree.
+    pub(crate) fn read(path: &Path) -> Self {
+        let mut unread = Vec::new();
         let names = match path.is_dir() {
-            true => list(path).map_err(|fault| vec![fault])?,
+            true => list(path).unwrap_or_else(|fault| {
+                unread.push(fault);
+                Vec::new()
+            }),
             false => vec![path.to_owned()],
         };
-        let (mut files, mut texts, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut files, mut texts) = (Vec::new(), Vec::new());
         for name in names {
-            match read(&name) {
-                Ok(text) => texts.push(text),
-                Err(message) => faults.push(about(&name, message)),
-            }
+            let text = read(&name).map_err(|message| unread.push(about(&name, message)));
+            texts.push(text.unwrap_or_default());
             files.push(name.into());
         }
-        if faults.is_empty() { Ok(Self { files, texts }) } else { Err(faults) }
+        if files.is_empty() {
+            // The place of the tree as a whole.
+            files.push(path.into());
+        }
+        Self { files, texts, unread }
     }
 
-    /// The merged tree. An empty configuration is an empty map.
-    pub(crate) fn tree(&self) -> (Node, Vec<Fault>) {
-        let mut faults = Vec::new();
-        let mut merged: Vec<Entry> = Vec::new();
+    /// The merged tree.
+    pub(crate) fn tree(&self) -> Merged {
+        let place = Place { file: 0, line: 1, column: 1 };
+        let mut merged = Merged {
+            root: Node { place, kind: Kind::Map(Vec::new()) },
+            faults: self.unread.clone(),
+            doubts: Doubts::default(),
+        };
+        if !self.unread.is_empty() {
+            merged.doubts.miss_a_part();
+        }
+        let mut entries: Vec<Entry> = Vec::new();
         for (file, text) in self.texts.iter().enumerate() {
-            match yaml::parse(file, text) {
-                Ok(None) => {}
-                Ok(Some(Node { kind: Kind::Map(entries), .. })) => {
-                    for entry in entries {
-                        self.merge(&mut merged, entry, &mut faults);
-                    }
+            let (root, errors) = yaml::parse(file, text);
+            for error in errors {
+                merged.doubts.miss_a_part();
+                let place = Some(position(&self.files, error.place));
+                merged.faults.push(Fault::error(place, "", error.message));
+            }
+            match root {
+                None => {}
+                Some(Node { kind: Kind::Map(more), .. }) => {
+                    more.into_iter().for_each(|entry| self.merge(&mut entries, entry, &mut merged));
                 }
-                Ok(Some(node)) => {
+                Some(node) => {
                     let place = Some(position(&self.files, node.place));
-                    faults.push(Fault::error(place, "", "expected keys such as listeners"));
-                }
-                Err(error) => {
-                    let place = Some(position(&self.files, error.place));
-                    faults.push(Fault::error(place, "", error.message));
+                    let fault = Fault::error(place, "", "expected keys such as listeners");
+                    merged.faults.push(fault);
+                    merged.doubts.miss_a_part();
                 }
             }
         }
-        let place = Place { file: 0, line: 1, column: 1 };
-        (Node { place, kind: Kind::Map(merged) }, faults)
+        merged.root.kind = Kind::Map(entries);
+        merged
     }
 
-    fn merge(&self, merged: &mut Vec<Entry>, entry: Entry, faults: &mut Vec<Fault>) {
-        let Some(first) = merged.iter_mut().find(|first| first.key == entry.key) else {
-            return merged.push(entry);
+    fn merge(&self, entries: &mut Vec<Entry>, entry: Entry, merged: &mut Merged) {
+        let Some(first) = entries.iter_mut().find(|first| first.key == entry.key) else {
+            return entries.push(entry);
         };
         match (&mut first.value.kind, entry.value.kind) {
             (Kind::List(items), Kind::List(more)) => items.extend(more),
@@ -83,13 +113,17 @@ impl Source {
                     let path = join(&entry.key, &entry_of_map.key);
                     match entries.iter().find(|other| other.key == entry_of_map.key) {
                         Some(other) => {
-                            faults.push(self.twice(&path, other.place, entry_of_map.place));
+                            let fault = self.twice(&path, other.place, entry_of_map.place);
+                            merged.faults.push(fault);
                         }
                         None => entries.push(entry_of_map),
                     }
                 }
             }
-            _ => faults.push(self.twice(&entry.key, first.place, entry.place)),
+            _ => {
+                merged.faults.push(self.twice(&entry.key, first.place, entry.place));
+                merged.doubts.miss_a_part();
+            }
         }
     }
 

@@ -25,9 +25,16 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_write() {
     let cases: &[(&str, &[&str])] = &[
         (
             "listeners:\n  - adress: 0.0.0.0:1\n",
+            &["c.yaml:2:5: listeners[0].adress: unknown key (did you mean \"address\"?)"],
+        ),
+        (
+            "listeners:\n  - adress: x\n  - { adress: x, address: '[::]:1' }\n  - {}\n",
             &[
                 "c.yaml:2:5: listeners[0].adress: unknown key (did you mean \"address\"?)",
-                "c.yaml:2:5: listeners[0]: the key \"address\" is missing",
+                "c.yaml:2:13: listeners[0].address: \"x\" is not an address and a port such as \
+                 0.0.0.0:8080 or [::]:8080",
+                "c.yaml:3:7: listeners[1].adress: unknown key (did you mean \"address\"?)",
+                "c.yaml:4:5: listeners[2]: the key \"address\" is missing",
             ],
         ),
         ("listenrs: []\n", &["c.yaml:1:1: listenrs: unknown key (did you mean \"listeners\"?)"]),
@@ -141,8 +148,12 @@ fn what_is_wrong_is_said_with_its_place_and_what_to_write() {
                or directory (os error 2)"],
         ),
         (
-            "workers: 1\nworkers: 2\n",
-            &["c.yaml:2:1: the key \"workers\" is given twice, first on line 1"],
+            "workers: 1\nworkers: 2\nworkers: !mine 3\n",
+            &[
+                "c.yaml:2:1: the key \"workers\" is given twice, first on line 1",
+                "c.yaml:3:1: the key \"workers\" is given twice, first on line 1",
+                "c.yaml:3:10: the tag !mine has no meaning here",
+            ],
         ),
     ];
     for (text, expected) in cases {
@@ -302,11 +313,51 @@ fn secrets_do_not_show_in_the_hash() {
 
 #[test]
 fn no_damaged_file_brings_the_loader_down() {
-    let read = |text: &str| drop(parse(Path::new("c.yaml"), text, NONE));
+    // What stands in for a fault is always what the structs take.
+    let read = |text: &str| {
+        let draft = draft_of(Path::new("c.yaml"), text, NONE);
+        assert!(draft.loaded.is_some(), "{:?} in\n{text}", draft.faults);
+    };
     for at in 0..GOOD.len() {
         read(&GOOD[..at]);
         for damage in ["{", "[", "\n  ", "${", "&a ", "*a", "'", "é", "\0"] {
             read(&format!("{}{damage}{}", &GOOD[..at], &GOOD[at + 1..]));
+        }
+    }
+}
+
+#[test]
+fn whatever_is_wrong_the_rest_is_read() {
+    let every = "\
+listeners:
+  - address: '[::]:8443'
+    tls: { certificates: [{ certificate: /a, private_key: /b }], min_version: 1.3 }
+    http2: { initial_window: 1KiB, header_fields_max: 9 }
+    idle_timeout: none
+stores:
+  r: { redis: { sentinel: { urls: ['redis://s1'], master: m }, value: { hash: { field: f } } } }
+  e: { embedded: { path: /x } }
+upstreams:
+  u: { endpoints: ['h:1', { address: 'grpcs://h:2', weight: 3 }], tls: { server_name: n } }
+  v: { lookup: { store: r, key: k, allow: [::/0], on_missing: { fallback: u } } }
+routes:
+  - name: x
+    upstream: u
+    match: { path: { regex: a }, headers: { a: x, b: { present: no } }, sources: [10.0.0.1] }
+    timeouts: { idle: 90s, total: 0 }
+    message_bytes_max: 4MiB
+admin: { address: '127.0.0.1:1', enabled: true }
+access_log: { path: stderr, interval: none, format: json }
+log: { level: info }
+drain: { grace: 1s }
+";
+    let words = every.char_indices().filter(|(_, c)| c.is_ascii_alphanumeric());
+    for (at, _) in words {
+        for damage in ["~", "[]", "{}", "{ a: b }", "[{}]", "'\u{7}'", "0", "${GONE}"] {
+            let rest = every[at..].trim_start_matches(|c: char| c.is_ascii_alphanumeric());
+            let text = format!("{}{damage}{rest}", &every[..at]);
+            let draft = draft_of(Path::new("c.yaml"), &text, NONE);
+            assert!(draft.loaded.is_some(), "{:?} in\n{text}", draft.faults);
         }
     }
 }

@@ -54,12 +54,19 @@ pub(crate) struct SyntaxError {
     pub(crate) message: String,
 }
 
-/// Reads a text with at most one document. `None`: it is empty.
-pub(crate) fn parse(file: usize, text: &str) -> Result<Option<Node>, SyntaxError> {
+/// Reads a text with at most one document. No tree: it is empty, or reading could not go on after
+/// the last of the errors.
+pub(crate) fn parse(file: usize, text: &str) -> (Option<Node>, Vec<SyntaxError>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parser = Parser::new_from_str(text);
-    let mut reader = Reader { file, parser, anchors: HashMap::new(), nodes: 0 };
-    reader.document()
+    let mut reader = Reader { file, parser, anchors: HashMap::new(), nodes: 0, passed: Vec::new() };
+    let root = reader.document();
+    let mut errors = reader.passed;
+    let root = root.unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
+    (root, errors)
 }
 
 struct Reader<'a> {
@@ -67,6 +74,8 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
+    /// Errors after which reading went on.
+    passed: Vec<SyntaxError>,
 }
 
 // === impl Reader ===
@@ -101,16 +110,16 @@ impl<'a> Reader<'a> {
         }
         let (kind, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let tagged = self.core_tag(tag.as_deref(), span)?;
+                let tagged = self.core_tag(tag.as_deref(), span);
                 let plain = style == ScalarStyle::Plain && !tagged;
                 (Kind::Scalar { text: text.into_owned(), plain }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.core_tag(tag.as_deref(), span)?;
+                self.core_tag(tag.as_deref(), span);
                 (Kind::List(self.list(depth)?), anchor)
             }
             Event::MappingStart(anchor, tag) => {
-                self.core_tag(tag.as_deref(), span)?;
+                self.core_tag(tag.as_deref(), span);
                 (Kind::Map(self.map(depth)?), anchor)
             }
             Event::Alias(anchor) => {
@@ -151,21 +160,30 @@ impl<'a> Reader<'a> {
                 return Err(self.error(span, "a key must be a word"));
             };
             let (key, place) = (key.into_owned(), self.place(span.start));
-            if let Some(line) = lines.insert(key.clone(), place.line) {
+            let first = lines.get(&key).copied();
+            if let Some(line) = first {
                 let text = format!("the key {key:?} is given twice, first on line {line}");
-                return Err(self.error(span, &text));
+                self.passed.push(self.error(span, &text));
             }
             let (event, span) = self.next()?;
-            entries.push(Entry { key, place, value: self.node(event, span, depth + 1)? });
+            let value = self.node(event, span, depth + 1)?;
+            if first.is_none() {
+                lines.insert(key.clone(), place.line);
+                entries.push(Entry { key, place, value });
+            }
         }
     }
 
     /// Whether the tag makes the scalar a string. Tags of one's own are not read.
-    fn core_tag(&self, tag: Option<&Tag>, span: Span) -> Result<bool, SyntaxError> {
+    fn core_tag(&mut self, tag: Option<&Tag>, span: Span) -> bool {
         match tag {
-            None => Ok(false),
-            Some(tag) if tag.is_yaml_core_schema() => Ok(tag.suffix == "str"),
-            Some(tag) => Err(self.error(span, &format!("the tag {tag} has no meaning here"))),
+            None => false,
+            Some(tag) if tag.is_yaml_core_schema() => tag.suffix == "str",
+            Some(tag) => {
+                let error = self.error(span, &format!("the tag {tag} has no meaning here"));
+                self.passed.push(error);
+                false
+            }
         }
     }
 
@@ -222,13 +240,13 @@ mod tests {
     use super::*;
 
     fn fails(text: &str) -> (usize, usize, String) {
-        let error = parse(0, text).expect_err(text);
+        let error = parse(0, text).1.pop().expect(text);
         (error.place.line, error.place.column, error.message)
     }
 
     #[test]
     fn every_node_knows_its_line_and_column() {
-        let root = parse(0, "a: 1\nb:\n  - [x, \"é\", z]\n").expect("yaml").expect("a document");
+        let root = parse(0, "a: 1\nb:\n  - [x, \"é\", z]\n").0.expect("a document");
         let Kind::Map(entries) = root.kind else { panic!("a map") };
         assert_eq!((entries[1].place.line, entries[1].place.column), (2, 1));
         let Kind::List(items) = &entries[1].value.kind else { panic!("a list") };
@@ -239,7 +257,8 @@ mod tests {
     #[test]
     fn an_empty_text_is_no_document() {
         for text in ["", "# nothing\n", "---\n", "~", "\u{feff}"] {
-            assert!(parse(0, text).expect(text).is_none(), "{text:?}");
+            let (root, errors) = parse(0, text);
+            assert!(root.is_none() && errors.is_empty(), "{text:?}");
         }
     }
 
@@ -258,7 +277,7 @@ mod tests {
     #[test]
     fn depth_is_limited() {
         let text = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(parse(0, &text(DEPTH_MAX + 1)).is_ok());
+        assert!(parse(0, &text(DEPTH_MAX + 1)).1.is_empty());
         assert_eq!(fails(&text(DEPTH_MAX + 2)).2, "nested deeper than 64");
     }
 

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{Compiled, Previous, Watch, compile};
-use crate::config::{self, AccessFormat, Fault, Loaded, LogPath};
+use crate::compile::{self, Compiled, Previous, Watch, compile};
+use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -48,7 +48,7 @@ pub(super) async fn load(
     stores: Arc<Stores>,
 ) -> Result<(Current, Previous), Vec<Fault>> {
     let path = path.to_owned();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&path)).await;
+    let loaded = tokio::task::spawn_blocking(move || compile::load(&path)).await;
     build(finished(loaded)?, previous, stores).await
 }
 

@@ -163,7 +163,7 @@ fn files_that_can_not_be_used_say_why() {
         (
             "certificate: one.pem, private_key: empty.pem",
             format!(
-                "tls.certificate: {root}/empty.pem holds no private key that can be read (an \
+                "tls.private_key: {root}/empty.pem holds no private key that can be read (an \
                      encrypted one can not)"
             ),
         ),

@@ -17,9 +17,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::{
-    AlpnList, HALF_A_PAIR, INSECURE, authorities, certificates, certified, provider, time_problem,
-};
+use super::{AlpnList, HALF_A_PAIR, INSECURE, authorities, certificates, pair_of, provider};
 use crate::compile::previous::{ClientScope, Previous};
 use crate::compile::report::{Report, transpose};
 use crate::config::{FilePath, UpstreamTls};
@@ -123,14 +121,7 @@ fn identity(
 ) -> Option<Option<CertifiedKey>> {
     match (&config.certificate, &config.private_key) {
         (None, None) => Some(None),
-        (Some(certificate), Some(key)) => {
-            let path = format!("{path}.certificate");
-            let identity = report.ok(&path, certified(certificate, key))?;
-            if let Some(problem) = time_problem(certificate, identity.cert.first()?) {
-                report.warn(&path, problem);
-            }
-            Some(Some(identity))
-        }
+        (Some(certificate), Some(key)) => Some(Some(pair_of(path, certificate, key, report)?)),
         _ => {
             report.error(path, HALF_A_PAIR);
             None

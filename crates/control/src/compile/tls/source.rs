@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use narrows_gateway::certificates::CertificateSet;
 use rustls::sign::CertifiedKey;
 
-use super::{TlsFileError, certified, ocsp, read, time_problem};
+use super::{PairErrors, TlsFileError, certified, ocsp, read, time_problem};
 use crate::config::{CertificatePair, CertificateSource, FilePath, ListenerTls};
 use crate::time_format::{Stamp, push};
 
@@ -170,13 +170,12 @@ fn entries(directory: &FilePath) -> Result<BTreeMap<String, Entry>, TlsFileError
 fn load(
     pair: &CertificatePair,
     warnings: &mut Vec<(&'static str, String)>,
-) -> Result<CertifiedKey, (&'static str, TlsFileError)> {
-    let mut certified =
-        certified(&pair.certificate, &pair.private_key).map_err(|error| ("certificate", error))?;
+) -> Result<CertifiedKey, PairErrors> {
+    let mut certified = certified(&pair.certificate, &pair.private_key)?;
     let Some(leaf) = certified.cert.first().cloned() else { return Ok(certified) };
     warnings.extend(time_problem(&pair.certificate, &leaf).map(|text| ("certificate", text)));
     if let Some(file) = &pair.ocsp {
-        let failed = |error| ("ocsp", error);
+        let failed = |error| vec![("ocsp", error)];
         let response = read(file).map_err(failed)?;
         let verdict = ocsp::check(&response, &leaf, &now())
             .map_err(|error| failed(TlsFileError::Ocsp(file.clone(), error)))?;
@@ -243,8 +242,10 @@ impl Read {
                 let warnings = warnings.into_iter().map(|(which, text)| (place(key, which), text));
                 self.warnings.extend(warnings);
             }
-            Err((which, error)) => {
-                self.problems.push((place(key, which), error.to_string()));
+            Err(errors) => {
+                let errors = errors.into_iter();
+                self.problems
+                    .extend(errors.map(|(which, error)| (place(key, which), error.to_string())));
                 self.keep(name, before);
             }
         }

@@ -28,15 +28,14 @@ struct Ways<'a> {
 // === impl Checker ===
 
 impl<'a> Checker<'a> {
-    pub(super) fn choice(&mut self, node: &Node, schema: &'a Value, path: &str) -> Value {
+    pub(super) fn choice(&mut self, node: &Node, schema: &'a Value, path: &str) -> Option<Value> {
         let mut ways = Ways::default();
         ways.collect(self.root, schema);
         match &node.kind {
             Kind::Scalar { text, plain } => {
-                let expanded = self.expanded(node.place, text, *plain, path);
-                let Some((text, plain)) = expanded else { return Value::Null };
+                let (text, plain) = self.expanded(node.place, text, *plain, path)?;
                 if ways.words.contains(&text.as_str()) {
-                    return text.into();
+                    return Some(text.into());
                 }
                 if let [only] = ways.scalars.as_slice() {
                     return self.typed(node.place, &text, plain, only, path);
@@ -48,9 +47,11 @@ impl<'a> Checker<'a> {
                 self.variant(node, entries, &ways, path)
             }
             Kind::Map(entries) if ways.objects.len() == 1 => {
-                self.map(node, entries, ways.objects[0], path)
+                Some(self.map(node, entries, ways.objects[0], path))
             }
-            Kind::List(items) if ways.lists.len() == 1 => self.list(items, ways.lists[0], path),
+            Kind::List(items) if ways.lists.len() == 1 => {
+                Some(self.list(items, ways.lists[0], path))
+            }
             kind => {
                 let message = format!("expected {}, found {}", ways.shapes(), found(kind));
                 self.fault(node.place, path, message)
@@ -58,30 +59,36 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn variant(&mut self, node: &Node, entries: &[Entry], ways: &Ways<'a>, path: &str) -> Value {
-        let names = || ways.variants.iter().map(|(name, _)| *name);
-        let list = || names().collect::<Vec<_>>().join(", ");
+    fn variant(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        ways: &Ways<'a>,
+        path: &str,
+    ) -> Option<Value> {
+        let names: Vec<&str> = ways.variants.iter().map(|(name, _)| *name).collect();
         let mut object = Map::new();
         for entry in entries {
-            let inner = join(path, &entry.key);
-            match ways.variants.iter().find(|(name, _)| *name == entry.key) {
-                Some((_, schema)) if object.is_empty() => {
-                    let value = self.value(&entry.value, schema, &inner);
-                    object.insert(entry.key.clone(), value);
+            let key = match names.contains(&entry.key.as_str()) {
+                true => Some(entry.key.as_str()),
+                false => self.unknown_key(entry, entries, path, &names),
+            };
+            match ways.variants.iter().find(|(name, _)| Some(*name) == key) {
+                Some((name, schema)) if object.is_empty() => {
+                    let value = self.value(&entry.value, schema, &join(path, name));
+                    object.insert((*name).to_owned(), value);
                 }
-                Some(_) => {
-                    self.fault(entry.place, &inner, format!("give only one of: {}", list()));
+                Some((name, _)) if *name == entry.key => {
+                    let message = format!("give only one of: {}", names.join(", "));
+                    self.fault(entry.place, &join(path, name), message);
                 }
-                None => {
-                    let message = format!("unknown key{}", hint(&entry.key, names()));
-                    self.fault(entry.place, &inner, message);
-                }
+                _ => {}
             }
         }
         if entries.is_empty() {
-            self.fault(node.place, path, format!("expected one of: {}", list()));
+            self.fault(node.place, path, format!("expected one of: {}", names.join(", ")));
         }
-        Value::Object(object)
+        (!object.is_empty()).then_some(Value::Object(object))
     }
 }
 

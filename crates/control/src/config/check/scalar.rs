@@ -26,11 +26,9 @@ impl<'a> Checker<'a> {
         plain: bool,
         schema: &'a Value,
         path: &str,
-    ) -> Value {
-        match self.expanded(place, text, plain, path) {
-            Some((text, plain)) => self.typed(place, &text, plain, schema, path),
-            None => Value::Null,
-        }
+    ) -> Option<Value> {
+        let (text, plain) = self.expanded(place, text, plain, path)?;
+        self.typed(place, &text, plain, schema, path)
     }
 
     /// The text after expansion, and whether YAML might take it for something else than text.
@@ -60,7 +58,7 @@ impl<'a> Checker<'a> {
         plain: bool,
         schema: &'a Value,
         path: &str,
-    ) -> Value {
+    ) -> Option<Value> {
         let value = match schema["type"].as_str() {
             Some("integer") => integer(text, schema),
             Some("boolean") => match text {
@@ -73,7 +71,7 @@ impl<'a> Checker<'a> {
             }
             _ => self.word(place, text, plain, schema),
         };
-        value.unwrap_or_else(|message| self.fault(place, path, message))
+        value.map_or_else(|message| self.fault(place, path, message), Some)
     }
 
     fn word(&self, place: Place, text: &str, plain: bool, schema: &Value) -> Result<Value, String> {

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use narrows_testkit::servers::Certificate;
+use narrows_testkit::servers::{self, Certificate, Signed};
 use tokio::sync::mpsc;
 use tonic::codec::{CompressionEncoding, Streaming};
 use tonic::codegen::tokio_stream::Stream;
 use tonic::metadata::{AsciiMetadataKey, BinaryMetadataKey, BinaryMetadataValue, MetadataMap};
-use tonic::transport::{Certificate as Authority, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate as Authority, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Response, Status};
 
 use crate::codec::Raw;
@@ -51,23 +51,46 @@ impl EchoClient {
     ///
     /// When nothing accepts there.
     pub async fn connect(target: SocketAddr, certificate: Option<&Certificate>) -> Self {
-        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let tls = certificate.map(|certificate| {
+            let authority = Authority::from_pem(certificate.pem());
+            ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost")
+        });
+        Self::try_connect(target, tls).await.expect("the target accepts")
+    }
+
+    /// Connects to a server whose certificate the authority has signed; shows it a certificate, if any.
+    pub async fn connect_tls(
+        target: SocketAddr,
+        trusted: &servers::Authority,
+        own: Option<&Signed>,
+    ) -> Result<Self, tonic::transport::Error> {
+        let authority = Authority::from_pem(trusted.pem());
+        let mut tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost");
+        if let Some(own) = own {
+            tls = tls.identity(Identity::from_pem(&own.certificate, &own.private_key));
+        }
+        Self::try_connect(target, Some(tls)).await
+    }
+
+    async fn try_connect(
+        target: SocketAddr,
+        tls: Option<ClientTlsConfig>,
+    ) -> Result<Self, tonic::transport::Error> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint =
             Endpoint::from_shared(format!("{scheme}://{target}")).expect("an address is a URI");
         let mut endpoint = endpoint
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
             .tcp_nodelay(true);
-        if let Some(certificate) = certificate {
-            let authority = Authority::from_pem(certificate.pem());
-            let tls = ClientTlsConfig::new().ca_certificate(authority).domain_name("localhost");
-            endpoint = endpoint.tls_config(tls).expect("the certificate is valid");
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls)?;
         }
-        let channel = endpoint.connect().await.expect("the target accepts");
+        let channel = endpoint.connect().await?;
         let grpc = tonic::client::Grpc::new(channel)
             .max_decoding_message_size(usize::MAX)
             .accept_compressed(CompressionEncoding::Gzip);
-        Self { grpc, metadata: MetadataMap::new(), timeout: Duration::from_secs(60) }
+        Ok(Self { grpc, metadata: MetadataMap::new(), timeout: Duration::from_secs(60) })
     }
 
     /// The same connection with a field that goes with every call; `-bin` fields take bytes as they are.

@@ -9,6 +9,7 @@ pub mod client;
 pub mod codec;
 pub mod config;
 pub mod frames;
+pub mod handshake;
 pub mod openssl;
 pub mod server;
 pub mod sockets;

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use narrows_testkit::servers::Certificate;
+use narrows_testkit::servers::{Authority, Certificate, Signed};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tonic::body::Body;
@@ -85,6 +85,19 @@ impl EchoServer {
             server.expect("the certificate is valid"),
             (Ipv4Addr::LOCALHOST, 0).into(),
         )
+    }
+
+    /// Starts a server that speaks TLS with clients only that show a certificate of the authority.
+    ///
+    /// # Panics
+    ///
+    /// When a certificate is not one.
+    pub fn start_mutual_tls(node: &str, certificate: &Signed, clients: &Authority) -> Self {
+        let identity = Identity::from_pem(&certificate.certificate, &certificate.private_key);
+        let authority = tonic::transport::Certificate::from_pem(clients.pem());
+        let tls = ServerTlsConfig::new().identity(identity).client_ca_root(authority);
+        let server = Server::builder().tls_config(tls).expect("the certificates are valid");
+        Self::serve(node, server, (Ipv4Addr::LOCALHOST, 0).into())
     }
 
     /// How many calls have reached it.

@@ -3,6 +3,7 @@
 //! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
 //! and kills it when it goes out of scope. `cargo xtask test` installs the programs.
 
+mod authority;
 mod certificate;
 mod grpc;
 mod narrows;
@@ -11,6 +12,7 @@ mod redis;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
+pub use authority::{Authority, Signed};
 pub use certificate::Certificate;
 pub use grpc::{GrpcServer, Stack, python, run_client, run_oracle};
 pub use narrows::{HttpReply, Narrows};

@@ -25,7 +25,8 @@ pub(crate) const ADMIN: &str = "127.0.0.1:9901";
   narrows route set job-42 10.0.0.7:50051       tell where a job runs
   narrows explain -c narrows.yaml -H jobid=job-42 --path /pkg.Service/Method
 
-Exit codes: 0 ok, 1 invalid configuration or refused, 2 usage, 3 no gateway answers.
+Exit codes: 0 ok, 1 invalid configuration or refused, 2 usage, 3 no gateway answers, 70 the gateway ended
+for a fault of its own.
 Signals of `run`: TERM and QUIT drain, a second one or INT stops, HUP reloads, USR1 reopens logs."
 )]
 pub(crate) struct Cli {

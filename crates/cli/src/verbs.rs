@@ -22,7 +22,7 @@ pub(crate) fn run(cli: Cli) -> Outcome {
     match cli.verb {
         None if cli.test => check::check(&path, &Check::default()),
         None if cli.print => dump(&path, &Dump::default()),
-        None | Some(Verb::Run) => daemon::run(&path).map_err(Failure::refused),
+        None | Some(Verb::Run) => daemon::run(&path).map_err(Failure::from),
         Some(Verb::Check(args)) => check::check(&path, &args),
         Some(Verb::Dump(args)) => dump(&path, &args),
         Some(Verb::Explain(args)) => explain::explain(&path, &args),

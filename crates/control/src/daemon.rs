@@ -2,14 +2,18 @@
 //!
 //! The control plane lives on a small tokio runtime; the workers are threads of their own and never wait
 //! for it. One loop takes signals and the orders of the admin listener in turn, so that two reloads never
-//! meet. A configuration that can not be used changes nothing. `state.rs` is what the admin listener
+//! meet. A configuration that can not be used changes nothing. A worker that has panicked ends the process:
+//! what it shares may be sound, but nobody knows what led it there. The others are drained first, so that
+//! their calls end well, and the exit code has the supervisor start anew. `state.rs` is what the admin listener
 //! reads, `load.rs` how a file becomes a snapshot, `notify.rs` talks to systemd.
 
 mod certificates;
+mod error;
 mod load;
 pub mod logging;
 mod notify;
 mod open;
+mod port;
 mod state;
 
 use std::io;
@@ -19,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::clock;
-use narrows_gateway::control::ControlPort;
+use narrows_gateway::control::{ControlPort, WorkerFailure};
 use narrows_gateway::runtime::{self, Running};
 use narrows_wire::Time;
 use tokio::net::TcpListener;
@@ -27,6 +31,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub use error::{RunError, StartError};
 pub use load::{Applied, Current};
 pub(crate) use open::OpenStores;
 pub use state::{Order, Refused, Shared};
@@ -39,6 +44,7 @@ use crate::signals::{Request, Signals};
 use crate::stores::Stores;
 use crate::stores::jobs::{self, QUEUED_JOBS_MAX};
 use notify::State;
+use port::Port;
 
 /// Threads of the control plane.
 const CONTROL_THREADS: usize = 2;
@@ -52,30 +58,13 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(5);
 /// The same at a stop, which gives streams no grace, but tells their callers.
 const STOP_MARGIN: Duration = Duration::from_secs(1);
 
-/// Why the gateway could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration, with everything that is wrong with it.
-    #[error("{}", lines(.0))]
-    Config(Vec<Fault>),
-    /// A listener or a thread.
-    #[error("can not start: {0}")]
-    Start(io::Error),
-    /// The admin listener.
-    #[error("admin.address: can not listen on {address}: {error}")]
-    Admin {
-        /// Where it was to listen.
-        address: SocketAddr,
-        /// Why not.
-        error: io::Error,
-    },
-}
-
 /// A running gateway. Ends when told to; dropped earlier, it stops at once.
 #[derive(Debug)]
 pub struct Daemon {
     shared: Arc<Shared>,
     orders: mpsc::Receiver<Order>,
+    failures: mpsc::Receiver<WorkerFailure>,
+    failed: Option<WorkerFailure>,
     running: Option<Running>,
     log: Option<AccessLog>,
     admin: Option<(SocketAddr, JoinHandle<()>)>,
@@ -93,7 +82,7 @@ enum Phase {
 }
 
 /// Runs the gateway until it is told to end. Prints its log to stderr.
-pub fn run(path: &Path) -> Result<(), StartError> {
+pub fn run(path: &Path) -> Result<(), RunError> {
     let loaded = compile::load(path).map_err(StartError::Config)?;
     logging::init(&loaded.config.log);
     let runtime = control_runtime().map_err(StartError::Start)?;
@@ -101,8 +90,7 @@ pub fn run(path: &Path) -> Result<(), StartError> {
         // From here on a signal is kept for the loop, also one that comes during a slow start.
         let mut signals = Signals::listen().map_err(StartError::Start)?;
         let mut daemon = Daemon::start(path, loaded).await?;
-        daemon.serve(Some(&mut signals)).await;
-        Ok(())
+        daemon.serve(Some(&mut signals)).await.map_err(RunError::Worker)
     });
     // A store that does not answer must not hold up the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -123,13 +111,23 @@ pub fn control_runtime() -> io::Result<Runtime> {
 impl Daemon {
     /// Starts what the configuration describes. All of it runs, or nothing does.
     pub async fn start(path: &Path, loaded: Loaded) -> Result<Self, StartError> {
+        Self::start_behind(path, loaded, |port| port).await
+    }
+
+    /// The same with something between the workers and the daemon.
+    async fn start_behind(
+        path: &Path,
+        loaded: Loaded,
+        between: impl FnOnce(Arc<dyn ControlPort>) -> Arc<dyn ControlPort>,
+    ) -> Result<Self, StartError> {
         let workers = worker_count(&loaded.config);
         let stores = Stores::new();
         let previous = Previous::new(workers);
         let (current, previous) =
             load::build(loaded, previous, stores.clone()).await.map_err(StartError::Config)?;
-        let (port, queue) = jobs::channel(QUEUED_JOBS_MAX);
-        let port: Arc<dyn ControlPort> = port;
+        let (jobs, queue) = jobs::channel(QUEUED_JOBS_MAX);
+        let (port, failures) = Port::new(jobs, workers);
+        let port = between(Arc::new(port));
         let snapshot = current.snapshot.clone();
         let mut running = runtime::start(&snapshot, workers, &port).map_err(StartError::Start)?;
         tokio::spawn(queue.run(running.handle.clone(), stores.clone()));
@@ -142,6 +140,8 @@ impl Daemon {
         let mut daemon = Self {
             shared,
             orders,
+            failures,
+            failed: None,
             running: Some(running),
             log: Some(log),
             admin: None,
@@ -170,14 +170,15 @@ impl Daemon {
         self.admin.as_ref().map(|(address, _)| *address)
     }
 
-    /// Follows signals and orders until the workers have ended.
-    pub async fn serve(&mut self, mut signals: Option<&mut Signals>) {
+    /// Follows signals and orders until the workers have ended. An error: one of them began it.
+    pub async fn serve(&mut self, mut signals: Option<&mut Signals>) -> Result<(), WorkerFailure> {
         let mut phase = Phase::Serving;
         let mut watch = tokio::time::interval(WATCH_INTERVAL);
         loop {
             tokio::select! {
                 request = next(&mut signals) => phase = self.signal(request, phase).await,
                 Some(order) = self.orders.recv() => phase = self.order(order, phase).await,
+                Some(failure) = self.failures.recv() => phase = self.fail(failure, phase),
                 _ = watch.tick(), if !matches!(phase, Phase::Serving) => {
                     if self.running.as_ref().is_none_or(Running::is_over) {
                         break;
@@ -187,6 +188,7 @@ impl Daemon {
             }
         }
         self.finish();
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn announce(&self) {
@@ -311,6 +313,16 @@ impl Daemon {
         Phase::Draining { until: clock::now() + grace + DRAIN_MARGIN }
     }
 
+    /// Drains the other workers, unless the end has come already.
+    fn fail(&mut self, failure: WorkerFailure, phase: Phase) -> Phase {
+        tracing::error!(worker = failure.worker, why = failure.why, "a worker has ended");
+        self.failed.get_or_insert(failure);
+        match phase {
+            Phase::Serving => self.drain(None),
+            phase => phase,
+        }
+    }
+
     /// Ends streams with a status that says why; asked again, ends without a word.
     fn stop(&self, phase: Phase) -> Phase {
         self.shared.set_draining();
@@ -366,6 +378,5 @@ async fn next(signals: &mut Option<&mut Signals>) -> Request {
     }
 }
 
-fn lines(faults: &[Fault]) -> String {
-    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
+#[cfg(test)]
+mod tests;

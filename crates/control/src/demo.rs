@@ -15,6 +15,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 
+use narrows_gateway::control::WorkerFailure;
+
 use crate::compile;
 use crate::daemon::{Daemon, Order, StartError, control_runtime, logging};
 use crate::scratch::Scratch;
@@ -31,6 +33,9 @@ pub enum DemoError {
     /// The gateway.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The gateway ended by itself.
+    #[error(transparent)]
+    Worker(#[from] WorkerFailure),
     /// The store.
     #[error("the store of the demonstration: {0}")]
     Store(String),
@@ -77,7 +82,7 @@ pub fn run(once: bool) -> Result<(), DemoError> {
         } else {
             say(&stage.invitation());
         }
-        daemon.serve(Some(&mut signals)).await;
+        daemon.serve(Some(&mut signals)).await?;
         if wrong > 0 { Err(DemoError::Wrong(wrong)) } else { Ok(()) }
     })
 }

@@ -161,7 +161,9 @@ impl Gateway {
         let admin = daemon.admin_address().expect("listens");
         let listener = daemon.addresses()[0].1;
         let shared = daemon.shared().clone();
-        let thread = std::thread::spawn(move || runtime.block_on(daemon.serve(None)));
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(daemon.serve(None)).expect("no worker fails");
+        });
         Self { admin, listener, shared, thread: Some(thread), scratch }
     }
 

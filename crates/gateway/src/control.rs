@@ -48,10 +48,25 @@ pub enum Job {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
+/// A worker that has ended and should not have. Its connections are closed, its counters stand still.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("worker {worker} has ended: {why}")]
+pub struct WorkerFailure {
+    /// Its number.
+    pub worker: usize,
+    /// What it panicked with, or why it could not go on.
+    pub why: String,
+}
+
 /// Where workers post their jobs. Must not block.
 pub trait ControlPort: Send + Sync {
     /// Posts a job.
     fn submit(&self, job: Job) -> Result<(), Busy>;
+
+    /// Tells that a worker has ended, as its last word. Unless somebody wants to know, nothing is done.
+    fn failed(&self, failure: WorkerFailure) {
+        drop(failure);
+    }
 }
 
 /// The store could not be asked, in words.

@@ -1,14 +1,19 @@
 //! The threads of the data plane: makes the workers, starts them, waits for them.
+//!
+//! A worker that panics takes its own connections with it and nothing else: it shares with others only
+//! counters and tables that are whole at any time. What becomes of the process is for the control plane
+//! to say, which is told.
 
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 
 use tracing::error;
 
-use crate::control::{ControlPort, Handle, Mailbox};
+use crate::control::{ControlPort, Handle, Mailbox, WorkerFailure};
 use crate::io::mio::Mio;
 use crate::record::{self, Records};
 use crate::snapshot::Snapshot;
@@ -74,18 +79,35 @@ pub fn start(
 /// Returns once it listens.
 fn spawn(parts: Parts<Mio>) -> io::Result<JoinHandle<()>> {
     let (ready, outcome) = sync_channel(1);
-    let thread = Builder::new().name(format!("worker-{}", parts.index)).spawn(move || {
+    let (index, port) = (parts.index, parts.port.clone());
+    let thread = Builder::new().name(format!("worker-{index}")).spawn(move || {
         let mut worker = match Worker::new(parts) {
             Ok(worker) => worker,
             Err(error) => return drop(ready.send(Err(error))),
         };
         drop(ready.send(Ok(())));
-        if let Err(error) = worker.run() {
-            error!(%error, "a worker can not wait for events and has ended");
+        // The worker is dropped in there, so that its sockets are closed before anybody is told. Nothing
+        // of it is used again, and what it shares is never half-written.
+        let outcome = catch_unwind(AssertUnwindSafe(move || worker.run()));
+        if let Some(why) = failure(outcome) {
+            port.failed(WorkerFailure { worker: index, why });
         }
     })?;
     outcome.recv().map_err(|_| io::Error::other("a worker panicked at its start"))??;
     Ok(thread)
+}
+
+/// Why a worker has ended, unless it was told to.
+fn failure(outcome: thread::Result<io::Result<()>>) -> Option<String> {
+    match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("it can not wait for events: {error}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<&str>().copied();
+            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            Some(format!("panic: {}", text.unwrap_or("without a word")))
+        }
+    }
 }
 
 // === impl Running ===

@@ -8,6 +8,8 @@
 mod call;
 mod client;
 mod control;
+#[cfg(test)]
+mod limits;
 mod net;
 mod node;
 mod rng;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use narrows_gateway::control::Command;
 use narrows_gateway::snapshot::Snapshot;
+use narrows_gateway::stats::WorkerStats;
 use narrows_gateway::worker::Worker;
 use narrows_wire::Time;
 
@@ -27,7 +30,7 @@ use control::Control;
 use net::Net;
 use node::Node;
 use rng::Rng;
-pub use setup::Plan;
+pub use setup::{Limits, Plan};
 
 /// A world that is not done by then hangs.
 const VIRTUAL_TIME_MAX: Duration = Duration::from_secs(600);
@@ -44,6 +47,7 @@ pub struct World {
     worker: Worker<Net>,
     control: Control,
     mailbox: narrows_gateway::control::Mailbox,
+    stats: Arc<WorkerStats>,
     snapshot: Arc<Snapshot>,
     clients: Vec<Client>,
     nodes: Vec<Node>,
@@ -166,11 +170,15 @@ impl World {
 
     /// Clients leave, idle connections end.
     fn settle(&mut self) {
-        let now = self.net.now();
         for client in &mut self.clients {
             client.leave(&mut self.net);
         }
-        let end = now + SETTLE;
+        self.pass(SETTLE);
+    }
+
+    /// Goes on for so long.
+    fn pass(&mut self, time: Duration) {
+        let end = self.net.now() + time;
         while self.net.now() < end {
             self.step();
         }
@@ -187,6 +195,9 @@ impl World {
             let streams: Vec<_> = streams.try_iter().flatten().collect();
             let links: Vec<_> = links.try_iter().flatten().collect();
             self.wrong.push(format!("left over: {:?} {streams:?} {links:?}", self.worker));
+        }
+        if self.stats.downstream.get() != 0 {
+            self.wrong.push(format!("gauge of clients: {}", self.stats.downstream.get()));
         }
         for upstream in &self.snapshot.upstreams {
             let shard = upstream.stats.shard(0);

@@ -62,3 +62,20 @@ impl JobQueue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_for_which_there_is_no_room_is_refused_at_once() {
+        let (port, queue) = channel(2);
+        let post = |ticket| {
+            let ticket = narrows_gateway::control::Ticket { worker: 0, exchange: ticket };
+            port.submit(Job::Resolve { name: "node".into(), port: 1, ticket })
+        };
+        assert_eq!([post(1), post(2), post(3)], [Ok(()), Ok(()), Err(Busy)]);
+        drop(queue);
+        assert_eq!(post(4), Err(Busy), "nobody takes jobs any more");
+    }
+}

@@ -13,8 +13,11 @@ use narrows_wire::Time;
 use super::rng::Rng;
 
 /// Jobs that were posted and not yet taken up.
-#[derive(Debug, Default, Clone)]
-pub(super) struct Posted(Arc<Mutex<Vec<Job>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Posted {
+    jobs: Arc<Mutex<Vec<Job>>>,
+    max: usize,
+}
 
 /// The control plane.
 #[derive(Debug)]
@@ -29,8 +32,21 @@ pub(super) struct Control {
 
 impl ControlPort for Posted {
     fn submit(&self, job: Job) -> Result<(), Busy> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs.len() >= self.max {
+            return Err(Busy);
+        }
+        jobs.push(job);
         Ok(())
+    }
+}
+
+// === impl Posted ===
+
+impl Posted {
+    /// Room for so many jobs; `None`: for any number.
+    pub(super) fn new(max: Option<usize>) -> Self {
+        Self { jobs: Arc::default(), max: max.unwrap_or(usize::MAX) }
     }
 }
 
@@ -53,7 +69,7 @@ impl Control {
 
     pub(super) fn step(&mut self, now: Time, mailbox: &Mailbox) {
         let posted: Vec<_> =
-            self.posted.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
+            self.posted.jobs.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         for job in posted {
             if let Job::Lookup { key, ticket, .. } = job {
                 self.answers.push((now + self.rng.millis(0, 30), key, ticket));

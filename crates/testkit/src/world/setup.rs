@@ -1,7 +1,7 @@
 //! Builds the world of a seed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -50,31 +50,49 @@ pub struct Plan {
     pub tight: bool,
     /// Calls of each client.
     pub calls: usize,
+    /// Limits that the others of this plan do not press against.
+    pub limits: Limits,
 }
+
+/// Limits of the gateway that are none unless they are set here.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// Connections of clients at once.
+    pub connections_max: Option<usize>,
+    /// The route's limit for a call as a whole.
+    pub total: Option<Duration>,
+    /// The route's limit for a call on which nothing moves.
+    pub idle: Option<Duration>,
+    /// Jobs that wait for the control plane.
+    pub jobs_max: Option<usize>,
+}
+
+/// Where the gateway listens.
+pub(super) const GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
 
 pub(super) fn build(seed: u64, plan: Plan) -> World {
     let mut rng = Rng::new(seed);
     let net = Net::new(Rng::new(rng.next()));
-    let gateway = address("192.0.2.1:80");
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
     let (nodes, jobs) = nodes_and_jobs(&mut rng, &net);
-    let snapshot = Arc::new(snapshot(gateway, &store, plan));
-    let posted = Posted::default();
+    let snapshot = Arc::new(snapshot(&store, plan));
+    let posted = Posted::new(plan.limits.jobs_max);
     let woken = net.waker();
     let (mailbox, receiver) = Mailbox::new(Arc::new(move || woken.store(true, Ordering::Relaxed)));
     let (recorder, _records) = record::ring(16);
+    let stats = Arc::new(WorkerStats::default());
     let worker = Worker::new(Parts {
         index: 0,
         io: net.clone(),
         snapshot: snapshot.clone(),
         mailbox: receiver,
         port: Arc::new(posted.clone()),
-        stats: Arc::new(WorkerStats::default()),
+        stats: stats.clone(),
         recorder,
         bound: Arc::new(Mutex::new(Bound::default())),
     });
-    let clients = (0..CLIENTS).map(|at| client(&mut rng, at, gateway, plan)).collect();
+    let clients = (0..CLIENTS).map(|at| client(&mut rng, at, plan)).collect();
     let control = Control::new(Rng::new(rng.next()), posted, store, jobs);
     let trouble = plan.cuts || plan.goaways;
     World {
@@ -87,6 +105,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
         worker: worker.expect("the simulated world can listen"),
         control,
         mailbox,
+        stats,
         snapshot,
         clients,
         nodes,
@@ -100,10 +119,10 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     else {
         unreachable!("the upstream of the world looks targets up");
     };
-    let mut new = snapshot(old.listeners[0].address, &lookup.store, plan);
+    let mut new = snapshot(&lookup.store, plan);
     new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
     let stats = old.router.route(0).stats.clone();
-    new.router = router(stats);
+    new.router = router(stats, plan.limits);
     Arc::new(new)
 }
 
@@ -132,11 +151,15 @@ fn nodes_and_jobs(
     (nodes.collect(), jobs)
 }
 
-fn client(rng: &mut Rng, at: usize, gateway: SocketAddr, plan: Plan) -> Client {
-    let own = address(&format!("198.51.100.{at}:1000"));
+fn client(rng: &mut Rng, at: usize, plan: Plan) -> Client {
     let calls = (0..plan.calls).map(|n| call(rng, (at * plan.calls + n) as u64)).collect();
     let slow = rng.one_in(4);
-    Client::new(Rng::new(rng.next()), gateway, own, calls, slow, plan.hostile)
+    Client::new(Rng::new(rng.next()), GATEWAY, client_address(at), calls, slow, plan.hostile)
+}
+
+/// Where a client calls from.
+pub(super) fn client_address(at: usize) -> SocketAddr {
+    address(&format!("198.51.100.{at}:1000"))
 }
 
 fn call(rng: &mut Rng, id: u64) -> Call {
@@ -161,10 +184,10 @@ fn call(rng: &mut Rng, id: u64) -> Call {
     Call { id, mode, job, up, down: size(rng), received: 0, fate: None, message: String::new() }
 }
 
-fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
+fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
     let listener = Listener {
         name: "gateway".into(),
-        address: gateway,
+        address: GATEWAY,
         tls: None,
         accepts: Accepts::Http,
         proxy_protocol: ProxyProtocol::None,
@@ -175,23 +198,28 @@ fn snapshot(gateway: SocketAddr, store: &Arc<Store>, plan: Plan) -> Snapshot {
         idle_timeout: Duration::from_secs(30),
         max_connection_age: age_max(plan),
         backlog: 128,
-        max_connections: 1000,
+        max_connections: plan.limits.connections_max.unwrap_or(1000),
         tcp_keepalive: Duration::from_secs(60),
     };
     Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
-        router: router(Arc::new(RouteStats::new(1))),
+        router: router(Arc::new(RouteStats::new(1)), plan.limits),
         upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
         access_log: AccessLog::Off,
     }
 }
 
-fn router(stats: Arc<RouteStats>) -> Router {
+fn router(stats: Arc<RouteStats>, limits: Limits) -> Router {
     let route = Route {
         name: "jobs".into(),
         upstream: 0,
-        timeouts: Timeouts { response: Some(RESPONSE_TIMEOUT), ..Timeouts::default() },
+        timeouts: Timeouts {
+            total: limits.total,
+            idle: limits.idle,
+            response: Some(RESPONSE_TIMEOUT),
+            ..Timeouts::default()
+        },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
         grpc_web: Translate::No,

@@ -1,0 +1,100 @@
+//! Limits that no seed presses against by chance: each is met on purpose, and passed by one.
+
+use std::time::Duration;
+
+use super::call::{Call, Fate, Mode};
+use super::client::Client;
+use super::rng::Rng;
+use super::setup::{GATEWAY, client_address};
+use super::{Limits, Plan, World};
+
+/// Timers fire on the ticks of a wheel, and what they cause has to travel.
+const TOLERANCE: Duration = Duration::from_millis(100);
+
+#[test]
+fn a_call_ends_when_its_time_in_total_is_over() {
+    let total = Duration::from_secs(2);
+    let (call, life) = outcome(Limits { total: Some(total), ..Limits::default() }, Mode::Mute, 10);
+    assert_eq!(call.fate, Some(Fate::Status(4)), "{call:?}");
+    assert!(call.message.contains("took longer than its route allows"), "{call:?}");
+    assert!((total..total + TOLERANCE).contains(&life), "{life:?}");
+}
+
+#[test]
+fn bytes_that_move_do_not_extend_the_time_in_total() {
+    let total = Duration::from_millis(100);
+    let limits = Limits { total: Some(total), ..Limits::default() };
+    let (call, life) = outcome(limits, Mode::Echo, SLOW_BYTES);
+    assert!(call.received > 0 && call.received < SLOW_BYTES, "{call:?}");
+    assert!(call.fate != Some(Fate::Status(0)), "{call:?}");
+    assert!((total..total + TOLERANCE).contains(&life), "{life:?}");
+}
+
+#[test]
+fn a_call_on_which_nothing_moves_ends() {
+    let idle = Duration::from_secs(1);
+    let (call, life) = outcome(Limits { idle: Some(idle), ..Limits::default() }, Mode::Mute, 10);
+    assert_eq!(call.fate, Some(Fate::Status(4)), "{call:?}");
+    assert!(call.message.contains("nothing moved on the stream"), "{call:?}");
+    assert!((idle..idle + TOLERANCE).contains(&life), "{life:?}");
+}
+
+#[test]
+fn a_call_that_moves_outlives_the_idle_limit() {
+    let idle = Duration::from_millis(100);
+    let limits = Limits { idle: Some(idle), ..Limits::default() };
+    let (call, life) = outcome(limits, Mode::Echo, SLOW_BYTES);
+    assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+    assert!(life > 2 * idle, "a reader that slow takes longer than {life:?}");
+}
+
+#[test]
+fn a_lookup_for_which_there_is_no_room_is_refused() {
+    let none = Limits { jobs_max: Some(0), ..Limits::default() };
+    let (call, _) = outcome(none, Mode::Echo, 10);
+    assert_eq!(call.fate, Some(Fate::Status(14)), "{call:?}");
+    assert!(call.message.contains("too many lookups wait"), "{call:?}");
+    let (call, _) = outcome(Limits { jobs_max: Some(1), ..none }, Mode::Echo, 10);
+    assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+}
+
+#[test]
+fn a_connection_over_the_limit_waits_until_another_one_closes() {
+    let limits = Limits { connections_max: Some(2), ..Limits::default() };
+    let mut world = World::new(1, Plan { limits, ..Plan::default() });
+    let sockets = [1, 2, 3].map(|at| world.net.connect_actor(GATEWAY, client_address(at)));
+    world.pass(Duration::from_secs(1));
+    assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (2, 2));
+
+    world.net.close(sockets[0]);
+    world.pass(Duration::from_secs(1));
+    assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (3, 2));
+}
+
+/// Bytes that take a slow reader more than twice the shorter limits.
+const SLOW_BYTES: u64 = 500_000;
+
+/// What becomes of one call by a slow reader, whose reply has so many bytes, and how long it takes.
+fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
+    let plan = Plan { limits, ..Plan::default() };
+    let mut world = World::new(1, plan);
+    let call = Call {
+        id: 1,
+        mode,
+        job: "job-1".into(),
+        up: 10,
+        down,
+        received: 0,
+        fate: None,
+        message: String::new(),
+    };
+    let client = Client::new(Rng::new(1), GATEWAY, client_address(1), vec![call], true, false);
+    world.clients = vec![client];
+    let begin = world.net.now();
+    while !world.is_done() {
+        world.step();
+    }
+    let life = world.net.now().since(begin);
+    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
+    (world.clients[0].calls()[0].clone(), life)
+}

@@ -71,6 +71,18 @@ fn a_connection_over_the_limit_waits_until_another_one_closes() {
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (3, 2));
 }
 
+#[test]
+fn a_client_that_does_not_shake_hands_is_closed() {
+    let limits = Limits { tls: true, ..Limits::default() };
+    let mut world = World::new(1, Plan { limits, ..Plan::default() });
+    let timeout = world.snapshot.listeners[0].preface_timeout;
+    world.net.connect_actor(GATEWAY, client_address(1));
+    world.pass(timeout - TOLERANCE);
+    assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 1));
+    world.pass(2 * TOLERANCE);
+    assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 0));
+}
+
 /// Bytes that take a slow reader more than twice the shorter limits.
 const SLOW_BYTES: u64 = 500_000;
 

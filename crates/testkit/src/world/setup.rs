@@ -6,17 +6,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
-    Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, ProxyProtocol,
-    Route, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
+    Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
+    ProxyProtocol, Route, ServerTls, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
 use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
 use narrows_wire::{Time, h2};
+use rustls::sign::CertifiedKey;
 
 use super::World;
 use super::call::{Call, MODES, Mode};
@@ -54,9 +56,11 @@ pub struct Plan {
     pub limits: Limits,
 }
 
-/// Limits of the gateway that are none unless they are set here.
+/// What a listener and a route demand; nothing special unless it is set here.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
+    /// Clients have to shake hands for TLS first.
+    pub tls: bool,
     /// Connections of clients at once.
     pub connections_max: Option<usize>,
     /// The route's limit for a call as a whole.
@@ -188,7 +192,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
     let listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
-        tls: None,
+        tls: plan.limits.tls.then(server_tls),
         accepts: Accepts::Http,
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
@@ -208,6 +212,21 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
         access_log: AccessLog::Off,
     }
+}
+
+fn server_tls() -> Arc<ServerTls> {
+    let made = rcgen::generate_simple_self_signed(["gateway".to_owned()]).expect("a valid name");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let key = provider.key_provider.load_private_key(key.into()).expect("a key that was just made");
+    let shown = Arc::new(CertifiedKey::new(vec![made.cert.into()], key));
+    let certificates = Arc::new(Certificates::new(CertificateSet::new(shown, [])));
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth()
+        .with_cert_resolver(certificates.clone());
+    Arc::new(ServerTls { config: Arc::new(config), certificates, authorities: Authorities::Any })
 }
 
 fn router(stats: Arc<RouteStats>, limits: Limits) -> Router {

@@ -4,21 +4,20 @@
 //! are asked by mailbox, and whoever does not answer within [`PATIENCE`] is missing from the list. It has
 //! no password and belongs on loopback; so that no web page can use the browser of someone on that machine,
 //! a change is refused when the request looks like one from a page (see `guard`). Each change is logged
-//! with the address it came from.
+//! with the address it came from. `server` holds the limits of its connections.
 
 mod guard;
 mod health;
 mod orders;
 mod reply;
 mod routes;
+mod server;
 mod views;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post, put};
 use tokio::net::TcpListener;
@@ -29,15 +28,9 @@ use reply::Failure;
 /// Workers that do not answer within this time are left out of a list.
 pub const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The largest body of a request.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-
 /// Serves until the task is aborted.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let service = router(shared).into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).await {
-        tracing::error!(%error, "the admin listener has ended");
-    }
+    server::serve(listener, router(shared), server::Limits::default()).await;
 }
 
 fn router(shared: Arc<Shared>) -> Router {
@@ -71,6 +64,5 @@ fn router(shared: Arc<Shared>) -> Router {
         .fallback(async || Failure::not_found("no such page; GET / lists them"))
         .method_not_allowed_fallback(async || Failure::method())
         .layer(middleware::from_fn(guard::guard))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(shared)
 }

@@ -66,6 +66,43 @@ async fn a_job_that_ends_is_missing() {
     }
 }
 
+/// Redis does not name the keys then: its announcement holds nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_emptied_is_read_anew() {
+    let mut redis = Redis::start();
+    let mut patient = options(redis.address());
+    patient.negative_ttl = Duration::from_secs(3600);
+    let opened = Opened::connected(patient).await;
+    for flush in [&["FLUSHALL"][..], &["FLUSHDB"], &["FLUSHALL", "ASYNC"]] {
+        let [gone, back, never] = ["gone", "back", "never"].map(|key| format!("{key} {flush:?}"));
+        redis.set(&gone, "10.0.0.1:1");
+        redis.set(&back, "10.0.0.1:1");
+        for (key, said) in [(&gone, "10.0.0.1:1"), (&back, "10.0.0.1:1"), (&never, "missing")] {
+            assert_eq!(opened.lookup(key).await, said);
+            assert_eq!(opened.seen(key).as_deref(), Some(said));
+        }
+        let (gets, counts) = (redis.calls_of("get"), opened.counts());
+
+        redis.command(flush);
+        // Each connection is told.
+        let told = counts.invalidations + options(redis.address()).connections as u64;
+        opened.until("all is announced", || opened.counts().invalidations == told).await;
+        for key in [&gone, &back, &never] {
+            assert_eq!(opened.seen(key), None, "{key}");
+        }
+        assert_eq!(redis.calls_of("get"), gets, "nothing is read before a call asks for it");
+
+        redis.set(&back, "10.0.0.2:2");
+        for (key, said) in [(&gone, "missing"), (&back, "10.0.0.2:2"), (&never, "missing")] {
+            let (first, second) = tokio::join!(opened.lookup(key), opened.lookup(key));
+            assert_eq!((&*first, &*second), (said, said), "{key}");
+        }
+        assert_eq!(redis.calls_of("get"), gets + 3, "one read of each key");
+        redis.set(&back, "10.0.0.3:3");
+        opened.until_seen(&back, "10.0.0.3:3").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_of_other_keys_cost_nothing() {
     let mut redis = Redis::start();

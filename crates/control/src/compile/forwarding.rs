@@ -53,9 +53,11 @@ fn trust(path: &str, config: &ForwardingConfig, report: &mut Report<'_>) {
 }
 
 fn trails(path: &str, words: &[TrailWord], report: &mut Report<'_>) -> Vec<Trail> {
+    let place = |at: usize| format!("{path}.add[{at}]");
     for (at, word) in words.iter().enumerate() {
-        if words.get(..at).is_some_and(|before| before.contains(word)) {
-            report.error(format!("{path}.add[{at}]"), "is there already");
+        let mut before = words.iter().take(at).enumerate();
+        if before.any(|(first, other)| other == word && report.is_certain(&place(first))) {
+            report.error(place(at), "is there already");
         }
     }
     let trail = |word: &TrailWord| match word {

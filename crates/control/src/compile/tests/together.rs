@@ -152,6 +152,23 @@ routes:
     assert_eq!(lines, ["1", "1", "2", "2", "5", "5", "6", "6", "8"]);
 }
 
+#[test]
+fn what_a_faulty_protocol_would_ask_for_is_not_asked_for() {
+    let text = "\
+listeners:
+  - { address: '[::]:0', protocol: tpc, upstream: bytes }
+  - { address: '[::]:0', protocol: tcp, upstream: maybe }
+  - { address: '[::]:0', forwarding: { add: [nothing, x_forwarded_for] } }
+upstreams:
+  bytes: { endpoints: ['h:1'], protocol: tcp }
+  maybe: { endpoints: ['h:1'], protocol: tpc }
+routes: [{ name: a, upstream: maybe }]
+";
+    let shown = faults(&[("c.yaml", text)]);
+    let places: Vec<&str> = shown.iter().filter_map(|fault| fault.split(": ").next()).collect();
+    assert_eq!(places, ["c.yaml:2:36", "c.yaml:4:46", "c.yaml:7:42"], "{shown:#?}");
+}
+
 /// The errors in these files, in the order in which they are shown; `{root}` is their directory.
 fn faults(files: &[(&str, &str)]) -> Vec<String> {
     let directory = Scratch::new("together");

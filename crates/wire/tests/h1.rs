@@ -8,6 +8,8 @@ mod message;
 
 #[path = "h1/bytes.rs"]
 mod bytes;
+#[path = "support/chance.rs"]
+mod chance;
 #[path = "h1/expect.rs"]
 mod expect;
 #[path = "h1/flow.rs"]

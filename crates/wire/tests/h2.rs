@@ -3,6 +3,8 @@
 //! `support.rs` holds a client and a server connection wired in memory, and a peer that writes raw frames.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/chance.rs"]
+mod chance;
 #[path = "h2/support.rs"]
 mod support;
 

@@ -1,6 +1,8 @@
 //! HPACK from outside: bytes in, fields out, and back.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/chance.rs"]
+mod chance;
 #[path = "hpack/errors.rs"]
 mod errors;
 #[path = "hpack/limits.rs"]

@@ -6,20 +6,10 @@ use std::time::Duration;
 use narrows_wire::codec::{End, ErrorCode, StreamKey};
 use narrows_wire::h2::Config;
 
+use crate::chance::Random;
 use crate::support::{Raw, Seen, frame, kind, number, reply, request, trailers};
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
     /// A frame that is mostly legal for some stream, and sometimes anything.
     fn frame(&mut self, raw: &mut Raw, opened: &mut u32) -> Vec<u8> {
         if raw.is_client && (*opened == 0 || self.below(4) == 0) {
@@ -28,7 +18,7 @@ impl Random {
             return raw.headers(2 * *opened - 1, &request(), end);
         }
         // One of the last eight streams that were opened.
-        let back = self.below(8).min(u64::from(*opened).saturating_sub(1)) as u32;
+        let back = (self.below(8) as u32).min(opened.saturating_sub(1));
         let stream = (2 * (*opened).saturating_sub(back)).saturating_sub(1).max(1);
         if self.below(40) == 0 {
             let payload: Vec<u8> = (0..self.below(70)).map(|_| self.below(256) as u8).collect();
@@ -38,11 +28,11 @@ impl Random {
         match self.below(8) {
             0..=2 if !raw.is_client || self.below(20) == 0 => {
                 let heads = [request(), reply(), trailers()];
-                raw.headers(stream, &heads[self.below(3) as usize], end)
+                raw.headers(stream, &heads[self.below(3)], end)
             }
             0..=4 => {
-                let padding = vec![0; self.below(20) as usize];
-                let data = [vec![padding.len() as u8], vec![1; self.below(9000) as usize], padding];
+                let padding = vec![0; self.below(20)];
+                let data = [vec![padding.len() as u8], vec![1; self.below(9000)], padding];
                 frame(kind::DATA, 8 + self.below(2) as u8, stream, &data.concat())
             }
             5 => number(kind::RST_STREAM, stream, self.below(14) as u32),
@@ -59,17 +49,17 @@ impl Random {
     fn command(&mut self, raw: &mut Raw, keys: &[StreamKey]) {
         let connection = &mut raw.ours.connection;
         let end = if self.below(3) == 0 { End::Stream } else { End::Open };
-        let Some(key) = keys.iter().rev().nth(self.below(8) as usize) else { return };
+        let Some(key) = keys.iter().rev().nth(self.below(8)) else { return };
         match self.below(9) {
             0 => connection.send_head(*key, &reply(), end),
             1 => connection.send_trailers(*key, &trailers()),
             2 => connection.reset(*key, ErrorCode::CANCEL),
             3 => connection.reset_after_data(*key, ErrorCode::NO_ERROR),
             4 => connection.release(*key),
-            5 => connection.grant(*key, self.below(100_000) as usize),
+            5 => connection.grant(*key, self.below(100_000)),
             6 => connection.send_informational(*key, &reply()),
             _ => {
-                let data = vec![7; self.below(40_000) as usize];
+                let data = vec![7; self.below(40_000)];
                 assert!(connection.send_data(*key, &data, end) <= data.len());
             }
         }
@@ -97,7 +87,7 @@ fn whatever_comes_is_survived() {
             if random.below(2000) == 0 {
                 bytes.pop();
             }
-            let split = random.below(bytes.len() as u64 + 1) as usize;
+            let split = random.below(bytes.len() + 1);
             for part in [&bytes[..split], &bytes[split..]] {
                 for seen in raw.send(part) {
                     if let Seen::Head { stream, .. } | Seen::Reset { stream, .. } = seen {
@@ -107,7 +97,7 @@ fn whatever_comes_is_survived() {
             }
             random.command(&mut raw, &keys);
             if random.below(10) == 0 {
-                raw.now = raw.now + Duration::from_millis(random.below(4000));
+                raw.now = raw.now + Duration::from_millis(random.below(4000) as u64);
                 let now = raw.now;
                 raw.ours.connection.on_deadline(now);
             }

@@ -7,13 +7,11 @@ use std::io::IoSlice;
 use narrows_wire::codec::{End, ErrorCode, StreamKey};
 use narrows_wire::h2::Config;
 
+use crate::chance::Random;
 use crate::support::{Endpoint, Pair, Seen, reply, request, trailers};
 
 const SEEDS: u64 = 60;
 const TURNS: usize = 400;
-
-/// SplitMix64.
-struct Random(u64);
 
 /// What one direction of a call has sent, and what arrived of it.
 #[derive(Default)]
@@ -62,18 +60,6 @@ fn bytes_arrive_whole_in_order_and_once() {
 // === impl Random ===
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     /// Mostly small, now and then large.
     fn bytes(&mut self) -> Vec<u8> {
         let len = match self.below(4) {

@@ -1,25 +1,11 @@
 //! Whatever the encoder writes, the decoder reads back, over many blocks and table sizes.
 
+use crate::chance::Random;
 use crate::lines;
 use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Indexing, Name};
 
-/// SplitMix64.
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
     fn value(&mut self) -> Vec<u8> {
         let len = match self.below(20) {
             0 => 0,

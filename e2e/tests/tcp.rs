@@ -158,6 +158,29 @@ fn the_header_of_the_proxy_protocol_is_read_and_required() {
     assert!(matches!(&end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset));
 }
 
+/// What a source may not have is closed at once; what it may have only slowly passes whole.
+#[test]
+fn a_source_has_no_more_than_it_may() {
+    let (node, served) = node(|client| exchange_mebibytes(client, 1));
+    let limits = "    sources: { max_connections: 1, bandwidth: 4MiB }\n";
+    let limited = gateway(node, limits);
+    let first = connect(&limited);
+    let second = connect(&limited).read(&mut [0; 1]);
+    assert!(
+        matches!(second, Ok(0)) || second.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
+    );
+    exchange_mebibytes(first, 1);
+    served.join().unwrap();
+
+    let denied = gateway(node, "    sources: { deny: [127.0.0.0/8] }\n");
+    let refused = connect(&denied).read(&mut [0; 1]);
+    assert!(
+        matches!(refused, Ok(0)) || refused.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
+    );
+    let metrics = denied.get("/metrics").body;
+    assert!(metrics.contains("narrows_source_refused_total 1"), "{metrics}");
+}
+
 /// The first bytes of a TLS connection to this host, with nothing but what is looked at.
 fn client_hello(host: &str) -> Vec<u8> {
     let u16 = |number: usize| u16::try_from(number).expect("a small number").to_be_bytes();

@@ -46,7 +46,7 @@ pub use forwarding::{
 };
 pub use listener::{
     ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
-    ListenerTimeouts, PassthroughRule,
+    ListenerTimeouts, PassthroughRule, SourcesConfig,
 };
 pub use path::FilePath;
 pub use process::{

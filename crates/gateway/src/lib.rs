@@ -23,6 +23,7 @@ pub mod route;
 pub mod runtime;
 pub mod slab;
 pub mod snapshot;
+pub mod sources;
 pub mod stage;
 pub mod stats;
 pub mod target;

@@ -13,6 +13,7 @@ use narrows_wire::Time;
 use crate::io::Socket;
 use crate::slab::Key;
 use crate::snapshot::Listener;
+use crate::sources::SourceSeat;
 use crate::timer::TimerKey;
 use crate::worker::Seat;
 
@@ -88,6 +89,10 @@ pub struct Link<S> {
     pub side: Side,
     /// Its place among the connections of its listener, on the side of the clients.
     pub seat: Option<Seat>,
+    /// Its place among the connections of its source, if that is limited.
+    pub source_seat: Option<SourceSeat>,
+    /// Until when nothing is read or written, because its source has had its share.
+    pub throttled_until: Time,
     /// The other end.
     pub peer: SocketAddr,
     /// How far it has come.
@@ -152,6 +157,8 @@ impl<S: Socket> Link<S> {
             output_ended: false,
             side,
             seat: None,
+            source_seat: None,
+            throttled_until: Time::ZERO,
             peer,
             state,
             dirty: false,
@@ -215,6 +222,13 @@ impl<S: Socket> Link<S> {
     pub fn accepts_input(&self) -> bool {
         self.codec.accepts_input()
             || (self.kept.len() < KEPT_BYTES_MAX && !matches!(self.codec, Codec::H2(_)))
+    }
+
+    /// Counts bytes that have passed against the share of the source.
+    pub fn pass(&mut self, bytes: u64, now: Time) {
+        if let (Some(seat), Side::Downstream(listener)) = (&self.source_seat, &self.side) {
+            self.throttled_until = seat.pass(&listener.sources, bytes, now);
+        }
     }
 
     /// Whether bytes are kept that the engine would take now.

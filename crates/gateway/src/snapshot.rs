@@ -16,6 +16,7 @@ use crate::forwarding::Forwarding;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
 use crate::route::{Router, Template};
+use crate::sources::SourceRules;
 use crate::stats::{RouteStats, UpstreamStats};
 
 /// The configuration as the data plane uses it.
@@ -60,6 +61,8 @@ pub struct Listener {
     pub h2: Arc<h2::Config>,
     /// HTTP/1 limits towards clients.
     pub h1: Arc<h1::Config>,
+    /// What each source of connections may have.
+    pub sources: SourceRules,
     /// Whether each connection begins with a header that says whose it is.
     pub proxy_protocol: ProxyProtocol,
     /// A client has this long for the TLS handshake, and again to show what it speaks.

@@ -260,6 +260,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         address: (Ipv4Addr::LOCALHOST, 0).into(),
         tls: None,
         accepts: Accepts::Http,
+        sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),

@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use narrows_gateway::route::Router;
-use narrows_gateway::snapshot::{Accepts, Listener, ProxyProtocol};
+use narrows_gateway::snapshot::{Accepts, Listener, Networks, ProxyProtocol};
+use narrows_gateway::sources::SourceRules;
 
 use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
 use super::{NEVER, forward, forwarding, http1, http2, tls};
-use crate::config::{Config, ListenerConfig, ListenerProtocol, Severity};
+use crate::config::{Config, ListenerConfig, ListenerProtocol, Network, Severity, SourcesConfig};
 
 /// Compiles every listener.
 pub(super) fn compile(
@@ -92,6 +93,17 @@ fn http(path: &str, listener: &ListenerConfig, report: &mut Report<'_>) -> Optio
     Some(Accepts::Http)
 }
 
+fn sources(config: &SourcesConfig) -> SourceRules {
+    let networks = |list: &[Network]| Networks::new(list.iter().map(|one| one.0).collect());
+    SourceRules {
+        allow: networks(&config.allow),
+        deny: networks(&config.deny),
+        connections_max: config.max_connections,
+        connections_per_second: config.connections_per_second,
+        bytes_per_second: config.bandwidth.0.map(|size| size.0),
+    }
+}
+
 fn listener(
     path: &str,
     name: Arc<str>,
@@ -122,6 +134,7 @@ fn listener(
         address: config.address.0,
         tls,
         accepts: Accepts::Http,
+        sources: sources(&config.sources),
         proxy_protocol: match config.proxy_protocol {
             true => ProxyProtocol::Required,
             false => ProxyProtocol::None,

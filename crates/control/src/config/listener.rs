@@ -37,6 +37,8 @@ pub struct ListenerConfig {
     /// Who may reach what, for protocol `forward`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward: Option<ForwardConfig>,
+    /// What each source of connections may have. A source is an address; for IPv6, its /64 network.
+    pub sources: SourcesConfig,
     /// Each connection begins with a header of the PROXY protocol, version 1 or 2, which says whose it
     /// is; one without is closed. For listeners that only a trusted balancer can reach.
     pub proxy_protocol: bool,
@@ -77,6 +79,30 @@ pub enum ListenerProtocol {
     Tcp,
     /// HTTP of callers inside who name the host that they want to reach: a forward proxy.
     Forward,
+}
+
+/// What each source of connections may have, over all workers. Connections that it may not have are closed at
+/// once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// Networks that may connect. Default: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Network>,
+    /// Networks that may not connect, whatever `allow` says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deny: Vec<Network>,
+    /// Connections of one source open at once. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_connections: Option<u32>,
+    /// New connections of one source in a second. Default: no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub connections_per_second: Option<u32>,
+    /// Bytes in a second over all connections of one source, both directions together. What comes more
+    /// quickly has to wait; a second's worth may pass at once. `none` or 0: no limit.
+    pub bandwidth: Limit<Size>,
 }
 
 /// Who may reach what through a forward proxy. Nothing is open that is not named here.
@@ -186,6 +212,7 @@ impl Default for ListenerConfig {
             upstream: None,
             passthrough: Vec::new(),
             forward: None,
+            sources: SourcesConfig::default(),
             proxy_protocol: false,
             tls: None,
             http2: ListenerHttp2::default(),

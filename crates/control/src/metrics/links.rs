@@ -41,6 +41,8 @@ pub(super) fn downstream(text: &mut Text, sources: &Sources<'_>) {
     total(text, "narrows_downstream_errors_total", help, workers, |w| &w.downstream_errors);
     let help = "Requests that were malformed or over a limit; counted when their connection ends.";
     total(text, "narrows_downstream_rejected_total", help, workers, |w| &w.rejected);
+    let help = "Connections of clients closed at once because of what their source may have.";
+    total(text, "narrows_source_refused_total", help, workers, |w| &w.refused_sources);
     let help = "TLS handshakes with clients that failed.";
     total(text, "narrows_tls_handshake_failures_total", help, workers, |w| &w.handshake_failures);
     total(text, "narrows_worker_turns_total", "Turns of the workers' loops.", workers, |w| {

@@ -70,6 +70,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         address: listen.parse().expect("an address"),
         tls: None,
         accepts: Accepts::Http,
+        sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2,

@@ -88,6 +88,9 @@ impl<I: Io> Worker<I> {
                     link.peer = ends.source;
                 }
                 link.awaits_proxy_header = false;
+                if !self.let_in(key) {
+                    return;
+                }
                 self.settle_without_input(key);
                 self.take_input(key, all.get(consumed..).unwrap_or_default());
             }

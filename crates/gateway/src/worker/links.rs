@@ -80,12 +80,17 @@ impl<I: Io> Worker<I> {
             if matches!(link.state, State::Connecting | State::Closing) {
                 break;
             }
+            if link.throttled_until > self.now {
+                self.arm_link(key);
+                break;
+            }
             if reads == READS_PER_TURN || !link.accepts_input() {
                 self.mark_reread(key);
                 break;
             }
             match link.read(&mut buffer) {
                 Ok(Input::Bytes(n)) => {
+                    link.pass(n as u64, self.now);
                     if link.state != State::Lingering {
                         self.take_input(key, &buffer[..n]);
                     }
@@ -344,7 +349,13 @@ impl<I: Io> Worker<I> {
         if matches!(link.state, State::Connecting | State::Lingering) || link.blocked {
             return;
         }
-        if let Err(error) = link.flush(source) {
+        if link.throttled_until > self.now {
+            return self.arm_link(key);
+        }
+        let before = link.written;
+        let flushed = link.flush(source);
+        link.pass(link.written - before, self.now);
+        if let Err(error) = flushed {
             debug!(peer = %link.peer, %error, "connection lost while writing");
             return self.lose_link(key, Loss::Closed);
         }

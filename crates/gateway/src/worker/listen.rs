@@ -10,10 +10,13 @@ use std::time::Duration;
 use narrows_wire::Time;
 use tracing::{debug, warn};
 
+use super::links::Loss;
 use super::{Owner, Worker};
 use crate::io::Io;
 use crate::link::{Codec, Link, Side, State, Tls};
+use crate::slab::Key;
 use crate::snapshot::{Listener, ProxyProtocol};
+use crate::sources::Sources;
 
 /// Connections taken from one queue before the links have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -29,6 +32,8 @@ pub(super) struct Accepting<A> {
     token: usize,
     /// Connections open over all workers.
     seats: Arc<AtomicUsize>,
+    /// Their sources.
+    sources: Arc<Sources>,
 }
 
 /// A connection's place among those that its listener may have. Free again when dropped.
@@ -41,6 +46,7 @@ pub struct Seat(Arc<AtomicUsize>);
 pub struct Bound {
     addresses: HashMap<Arc<str>, SocketAddr>,
     seats: HashMap<Arc<str>, Arc<AtomicUsize>>,
+    sources: HashMap<Arc<str>, Arc<Sources>>,
 }
 
 // === impl Seat ===
@@ -99,7 +105,8 @@ impl<I: Io> Worker<I> {
         })?;
         bound.addresses.insert(listener.name.clone(), address);
         let seats = bound.seats.entry(listener.name.clone()).or_default().clone();
-        self.accepting.push(Accepting { listener, address, acceptor, token, seats });
+        let sources = bound.sources.entry(listener.name.clone()).or_default().clone();
+        self.accepting.push(Accepting { listener, address, acceptor, token, seats, sources });
         Ok(())
     }
 
@@ -175,10 +182,33 @@ impl<I: Io> Worker<I> {
         link.seat = Some(seat);
         let key = self.links.insert(Box::new(link));
         self.downstream_links += 1;
+        if !awaits_proxy_header && !self.let_in(key) {
+            return;
+        }
         self.settle_without_input(key);
         self.stats.accepted.add(1);
         self.stats.downstream.add(1);
         self.register(key);
+    }
+
+    /// Asks whether the source of a connection may have it; if not, the connection is closed.
+    pub(super) fn let_in(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let Side::Downstream(listener) = &link.side else { return true };
+        let found = self.accepting.iter().find(|open| open.listener.name == listener.name);
+        let Some(accepting) = found.filter(|_| !listener.sources.is_empty()) else { return true };
+        match accepting.sources.take(&listener.sources, link.peer.ip(), self.now) {
+            Ok(seat) => {
+                link.source_seat = Some(seat);
+                true
+            }
+            Err(refused) => {
+                debug!(peer = %link.peer, ?refused, "a connection is not let in");
+                self.stats.refused_sources.add(1);
+                self.lose_link(key, Loss::Closed);
+                false
+            }
+        }
     }
 
     /// When a connection opened now is old, with 10 % jitter so that many opened together do not end

@@ -51,7 +51,11 @@ impl<I: Io> Worker<I> {
             | State::Closing
             | State::Lingering => Time::NEVER,
         };
-        link.codec.deadline().min(link.due).min(idle)
+        let throttled = match link.throttled_until {
+            until if until > self.now => until,
+            _ => Time::NEVER,
+        };
+        link.codec.deadline().min(link.due).min(idle).min(throttled)
     }
 
     fn idle_limit(&self, link: &Link<I::Socket>) -> Duration {
@@ -67,6 +71,12 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(link) = self.links.get_mut(key) else { return };
         link.timer = None;
+        if link.throttled_until != Time::ZERO && link.throttled_until <= now {
+            link.throttled_until = Time::ZERO;
+            link.starved = true;
+            self.mark_dirty(key);
+        }
+        let Some(link) = self.links.get_mut(key) else { return };
         if link.codec.deadline() <= now {
             link.codec.on_deadline(now);
             self.mark_dirty(key);

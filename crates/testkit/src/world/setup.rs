@@ -194,6 +194,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         address: GATEWAY,
         tls: plan.limits.tls.then(server_tls),
         accepts: Accepts::Http,
+        sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         h2: Arc::new(h2::Config::default()),

@@ -28,6 +28,7 @@ pub(super) fn listener(
     let mut limits = h1::Config {
         request_line_bytes_max: request_line as usize,
         requests_max: http1.requests_max.map(u64::from),
+        upgrade_h2c: true,
         header_timeout: timeouts.header.0,
         stall_timeout: timeouts.stall.0,
         ..h1::Config::default()

@@ -6,7 +6,7 @@
 //! say whose connection it is.
 
 use narrows_wire::client_hello::Peek;
-use narrows_wire::codec::Role;
+use narrows_wire::codec::{End, Role};
 use narrows_wire::proxy_protocol::{self, Origin, Progress};
 use narrows_wire::{Time, h1, h2, raw};
 use tracing::debug;
@@ -74,6 +74,29 @@ impl<I: Io> Worker<I> {
         };
         link.route = rules.find(hello.as_ref());
         Some(opaque(Role::Server))
+    }
+
+    /// Whether a client that began in HTTP/1.1 has asked to go on in HTTP/2, which it does from here on. Its
+    /// request becomes the first stream (RFC 7540 §3.2).
+    pub(super) fn goes_on_in_http2(&mut self, key: Key) -> bool {
+        let Some(link) = self.links.get_mut(key) else { return false };
+        let (Codec::H1(h1), Side::Downstream(listener)) = (&mut link.codec, &link.side) else {
+            return false;
+        };
+        let Some(mut switch) = h1.take_h2c() else { return false };
+        let limits = listener.h2.clone();
+        match h2::Connection::upgraded(limits, &switch.settings, switch.output, self.now) {
+            Ok((connection, stream)) => {
+                link.codec = Codec::H2(connection);
+                self.on_request(key, stream, End::Stream, &mut switch.head);
+                true
+            }
+            Err(error) => {
+                debug!(peer = %link.peer, %error, "no HTTP/2 with these settings");
+                self.lose_link(key, Loss::Protocol);
+                false
+            }
+        }
     }
 
     /// Takes the header of the PROXY protocol, and what follows it.

@@ -249,10 +249,15 @@ impl<I: Io> Worker<I> {
             return input.len();
         }
         let mut head = self.spare_head();
-        while let Some(link) = self.links.get_mut(key)
-            && let Some(event) = link.codec.receive(self.now, &mut input, &mut head)
-        {
-            self.on_event(key, event, source, &mut head);
+        loop {
+            while let Some(link) = self.links.get_mut(key)
+                && let Some(event) = link.codec.receive(self.now, &mut input, &mut head)
+            {
+                self.on_event(key, event, source, &mut head);
+            }
+            if !self.goes_on_in_http2(key) {
+                break;
+            }
         }
         self.keep_head(head);
         self.mark_dirty(key);

@@ -86,6 +86,7 @@ impl<I: Io> Worker<I> {
             Ok(Progress::Parsed { consumed, header }) => {
                 if let Origin::Proxied(ends) = header.origin {
                     link.peer = ends.source;
+                    link.proxied_to = Some(ends.destination);
                 }
                 link.awaits_proxy_header = false;
                 self.settle_without_input(key);

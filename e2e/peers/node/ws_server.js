@@ -11,6 +11,7 @@ const LIMIT = 32 << 20
 function echo (socket) {
   let waits = false
   socket.on('message', (data, isBinary) => {
+    console.log(`message ${data.length}`)
     if (!isBinary && data.toString() === 'ping me') {
       waits = true
       return socket.ping()

@@ -341,7 +341,8 @@ impl<S: Socket> Link<S> {
         match &self.side {
             Side::Downstream(listener) => match listener.accepts {
                 Accepts::Http => Some(&listener.forwarding),
-                Accepts::Bytes(_) => None,
+                // A forward proxy does not tell the outside who is inside.
+                Accepts::Bytes(_) | Accepts::Forward(_) => None,
             },
             Side::Upstream(_) => None,
         }

@@ -101,9 +101,9 @@ fn listener(
 ) -> Option<Listener> {
     let h2 = http2::listener(path, config, report);
     let h1 = http1::listener(path, config, report);
-    if config.protocol == ListenerProtocol::Tcp && config.forwarding != ForwardingConfig::default()
+    if config.protocol != ListenerProtocol::Http && config.forwarding != ForwardingConfig::default()
     {
-        let message = "only protocol http has fields";
+        let message = "only protocol http has these rules";
         report.error(format!("{path}.forwarding"), message);
     }
     let forwarding = forwarding::compile(&format!("{path}.forwarding"), &config.forwarding, report);

@@ -42,7 +42,15 @@ impl<I: Io> Worker<I> {
         self.note_response_time(key);
         if end == End::Stream {
             self.on_reply_end(key);
-        } else if is_tunnel && self.draining.is_some() {
+        } else if is_tunnel {
+            self.on_tunnel(key);
+        }
+    }
+
+    /// A tunnel is open, with limits in time of its own. One that comes while the gateway drains is late.
+    fn on_tunnel(&mut self, key: Key) {
+        self.arm_exchange(key);
+        if self.draining.is_some() {
             self.close_websocket(key);
         }
     }

@@ -67,8 +67,8 @@ pub use store::{
 pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
-    EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig,
-    UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
+    EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
+    UpstreamConfig, UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
 };
 
 pub(crate) use doubt::Doubts;

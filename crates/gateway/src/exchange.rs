@@ -5,6 +5,7 @@
 //! socket; the worker moves it from stage to stage. See `worker/request.rs` for the way in,
 //! `worker/reply.rs` for the way back.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::snapshot::{Route, Timeouts, Upstream};
 use crate::stage::Stages;
 use crate::target::Target;
 use crate::timer::TimerKey;
+use crate::websocket::WebSocket;
 use crate::worker::Active;
 
 /// A stream of a link.
@@ -100,6 +102,8 @@ pub struct Body {
 pub struct Exchange {
     /// The client's stream.
     pub client: Leg,
+    /// Whose it is: the other end of the client's link, or whom a trusted proxy there names.
+    pub source: IpAddr,
     /// What it is doing.
     pub stage: Stage,
     /// The configuration it began with.
@@ -132,6 +136,8 @@ pub struct Exchange {
     pub is_tunnel_asked: bool,
     /// Whether it carries opaque bytes, so that each direction ends by itself.
     pub is_tunnel: bool,
+    /// Its frames, if the tunnel is a WebSocket.
+    pub websocket: Option<Box<WebSocket>>,
     /// Whether the caller speaks gRPC.
     pub is_grpc: bool,
     /// Whether the node answers with gRPC, so that trailers have to come.
@@ -219,10 +225,17 @@ impl Body {
 // === impl Exchange ===
 
 impl Exchange {
-    /// A request whose head has just arrived.
-    pub fn new(client: Leg, active: Rc<Active>, head: Head, kept: Vec<u8>, now: Time) -> Self {
+    /// A request whose head has just arrived; `source` is the other end of the client's link.
+    pub fn new(
+        (client, source): (Leg, IpAddr),
+        active: Rc<Active>,
+        head: Head,
+        kept: Vec<u8>,
+        now: Time,
+    ) -> Self {
         Self {
             client,
+            source,
             stage: Stage::Local,
             active,
             route: None,
@@ -239,6 +252,7 @@ impl Exchange {
             attempts: 0,
             is_tunnel_asked: false,
             is_tunnel: false,
+            websocket: None,
             is_grpc: false,
             reply_is_grpc: false,
             stages: Stages::default(),
@@ -295,6 +309,9 @@ impl Exchange {
         match self.stage {
             Stage::Parked { until, .. } | Stage::Queued { until, .. } => take(until, None),
             Stage::Relaying(_) | Stage::Local => {}
+        }
+        if let Some(websocket) = &self.websocket {
+            take(websocket.until, Some(Cause::Draining));
         }
         take(clocks.record, None);
         due

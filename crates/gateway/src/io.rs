@@ -19,6 +19,11 @@ pub trait Socket: Read + Write {
     /// Whether a connection attempt is over: `None` while it goes on.
     fn connected(&mut self) -> Option<io::Result<()>>;
 
+    /// Our address, where there are addresses.
+    fn local(&self) -> Option<SocketAddr> {
+        None
+    }
+
     /// Ends our direction: the peer sees the end after what was written.
     fn end(&mut self) -> io::Result<()>;
 
@@ -48,6 +53,11 @@ pub trait Io {
 
     /// The present time.
     fn now(&mut self) -> Time;
+
+    /// A number that no other worker anywhere has. In worlds that are made up it may be the same each time.
+    fn seed(&mut self) -> u64 {
+        0
+    }
 
     /// Waits until something is ready or the time is over, and adds it to `ready`.
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()>;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use narrows_wire::Time;
 
+use crate::forwarding::{Encryption, Forwarding, Peer};
 use crate::io::Socket;
 use crate::slab::Key;
-use crate::snapshot::Listener;
+use crate::snapshot::{Accepts, Listener};
 use crate::sources::SourceSeat;
 use crate::timer::TimerKey;
 use crate::worker::Seat;
@@ -95,6 +96,12 @@ pub struct Link<S> {
     pub throttled_until: Time,
     /// The other end.
     pub peer: SocketAddr,
+    /// Where a client connected to, if a header of the PROXY protocol told it.
+    pub proxied_to: Option<SocketAddr>,
+    /// What goes out before anything else, TLS included.
+    pub preamble: Vec<u8>,
+    /// The other end in the words of fields, once they were needed.
+    named: Option<Box<Peer>>,
     /// How far it has come.
     pub state: State,
     /// Whether it waits to be flushed at the end of the turn.
@@ -160,6 +167,9 @@ impl<S: Socket> Link<S> {
             source_seat: None,
             throttled_until: Time::ZERO,
             peer,
+            proxied_to: None,
+            preamble: Vec::new(),
+            named: None,
             state,
             dirty: false,
             reread: false,
@@ -193,6 +203,9 @@ impl<S: Socket> Link<S> {
     /// Writes what the output holds until it is empty or the kernel takes no more. `source` is the read
     /// buffer whose ranges may stand in the output.
     pub fn flush(&mut self, source: &[u8]) -> io::Result<()> {
+        if !self.preamble.is_empty() && !self.send_preamble()? {
+            return Ok(());
+        }
         match self.tls {
             Some(_) => self.flush_tls(source)?,
             None => self.flush_plain(source)?,
@@ -201,6 +214,25 @@ impl<S: Socket> Link<S> {
             return self.end_output();
         }
         Ok(())
+    }
+
+    /// Writes what goes before everything. `false`: not all of it has gone.
+    fn send_preamble(&mut self) -> io::Result<bool> {
+        match self.socket.write(&self.preamble) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                self.preamble.drain(..n);
+                // A short write: the kernel's buffer is full.
+                self.blocked = !self.preamble.is_empty();
+                Ok(!self.blocked)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.blocked = true;
+                Ok(false)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.send_preamble(),
+            Err(error) => Err(error),
+        }
     }
 
     /// Ends our direction behind what is written, as the engine wishes.
@@ -303,7 +335,9 @@ impl<S: Socket> Link<S> {
 
     /// Whether everything has left for the kernel.
     pub fn is_flushed(&mut self) -> bool {
-        self.codec.output().is_empty() && self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
+        self.preamble.is_empty()
+            && self.codec.output().is_empty()
+            && self.tls.as_ref().is_none_or(|tls| tls.is_flushed())
     }
 
     /// Whether its calls have ended and it is on its way out.
@@ -314,6 +348,36 @@ impl<S: Socket> Link<S> {
     /// Whether it is on the side of the clients.
     pub fn is_downstream(&self) -> bool {
         matches!(self.side, Side::Downstream(_))
+    }
+
+    /// What becomes of the fields of requests that come on it, if any do.
+    pub fn forwarding(&self) -> Option<&Forwarding> {
+        match &self.side {
+            Side::Downstream(listener) => match listener.accepts {
+                Accepts::Http => Some(&listener.forwarding),
+                // A forward proxy does not tell the outside who is inside.
+                Accepts::Bytes(_) | Accepts::Forward(_) => None,
+            },
+            Side::Upstream(_) => None,
+        }
+    }
+
+    /// Where a client connected to.
+    pub fn local(&self) -> SocketAddr {
+        let known = self.proxied_to.or_else(|| self.socket.local());
+        known.unwrap_or_else(|| match &self.side {
+            Side::Downstream(listener) => listener.address,
+            Side::Upstream(_) => self.peer,
+        })
+    }
+
+    /// As [`Link::forwarding`], with the other end in the words of fields.
+    pub fn hop(&mut self) -> Option<(&Forwarding, &Peer)> {
+        self.forwarding()?;
+        let encryption = if self.tls.is_some() { Encryption::Tls } else { Encryption::Clear };
+        let (peer, local) = (self.peer, self.local());
+        self.named.get_or_insert_with(|| Box::new(Peer::new(peer, local, encryption)));
+        Some((self.forwarding()?, self.named.as_deref()?))
     }
 
     /// Whether a call may be put on it now. `streams_max`: what is believed of a peer that has not told its

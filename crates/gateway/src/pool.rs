@@ -36,6 +36,8 @@ pub struct Identity {
 pub struct Node {
     /// What tells it from others.
     pub identity: Identity,
+    /// The name that its target is written with, if it is not an address.
+    pub name: Option<Box<str>>,
     /// TLS towards it.
     pub tls: Option<NodeTls>,
     /// Its connections in the order they were opened.
@@ -92,6 +94,7 @@ impl Pool {
         }
         let key = self.nodes.insert(Node {
             identity: identity.clone(),
+            name: None,
             tls,
             links: Vec::new(),
             is_exclusive: identity.speaks.is_exclusive(),

@@ -4,7 +4,7 @@
 //! second ring, so that a worker allocates nothing in steady state. A full ring means the log can not keep
 //! up: the record is dropped and counted, the call is not held up. Nothing is escaped or formatted here.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,8 +71,10 @@ pub struct Record {
     pub unix_time: Duration,
     /// At which point of the call.
     pub kind: Kind,
+    /// Whose call it is: the other end of the connection, or whom a trusted proxy there names.
+    pub client: Option<IpAddr>,
     /// The other end of the client's connection; `None` only before it is filled in.
-    pub client: Option<SocketAddr>,
+    pub peer: Option<SocketAddr>,
     /// The name of the listener.
     pub listener: Option<Arc<str>>,
     /// `HTTP/2` or `HTTP/1.1`.

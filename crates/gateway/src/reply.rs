@@ -192,10 +192,14 @@ pub fn plain(head: &mut Head, cause: Cause, detail: &str) -> String {
     body
 }
 
-/// The sentence for the caller and the log.
+/// The sentence for the caller. What stores and resolvers say of nodes is for the log alone.
 pub fn message(cause: Cause, detail: &str) -> String {
     let text = cause.row().message;
-    if detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") }
+    let is_inner = matches!(
+        cause,
+        Cause::MalformedTarget | Cause::StoreDown | Cause::ResolveFailed | Cause::ConnectFailed
+    );
+    if is_inner || detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") }
 }
 
 #[cfg(test)]
@@ -224,6 +228,13 @@ mod tests {
         assert_eq!(head.get(Name::GrpcStatus), Some(&b"5"[..]));
         let message = b"no node is known for: job-9 in store jobs";
         assert_eq!(head.get(Name::GrpcMessage), Some(&message[..]));
+    }
+
+    #[test]
+    fn a_caller_is_not_told_what_a_store_says_of_a_node() {
+        for cause in [Cause::MalformedTarget, Cause::ResolveFailed, Cause::StoreDown] {
+            assert_eq!(message(cause, "10.0.0.5:x"), cause.row().message);
+        }
     }
 
     #[test]

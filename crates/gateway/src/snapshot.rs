@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use narrows_wire::{h1, h2};
+use narrows_wire::{h1, h2, proxy_protocol};
 
 use crate::certificates::Certificates;
 use crate::forward::Forward;
@@ -223,6 +223,9 @@ pub struct Upstream {
     pub max_connections: usize,
     /// Calls that wait for a stream of one node, per worker.
     pub max_pending: usize,
+    /// The header of the PROXY protocol that each connection begins with, which says whose it is. Only where
+    /// connections are not shared.
+    pub announces: Option<proxy_protocol::Version>,
     /// Counters, one shard per worker.
     pub stats: Arc<UpstreamStats>,
 }

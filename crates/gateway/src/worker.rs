@@ -22,6 +22,7 @@ use crate::exchange::Exchange;
 use crate::io::{Io, Ready};
 use crate::link::Link;
 use crate::pool::Pool;
+use crate::random::Random;
 use crate::record::Recorder;
 use crate::slab::{Key, Slab};
 use crate::snapshot::{AccessLog, Snapshot, Targets};
@@ -29,11 +30,13 @@ use crate::stats::{MethodStats, WorkerStats};
 use crate::target::Target;
 use crate::timer::Wheel;
 
+mod announce;
 mod balance;
 mod detect;
 mod failure;
 mod finish;
 mod health;
+mod hop;
 mod links;
 mod listen;
 mod locate;
@@ -44,6 +47,7 @@ mod request;
 mod stages;
 mod timers;
 mod upstream;
+mod websocket;
 
 use balance::SmoothWeights;
 use listen::Accepting;
@@ -133,6 +137,9 @@ pub struct Worker<I: Io> {
     read_buffer: Vec<u8>,
     plain_buffer: Vec<u8>,
     lookup_key: Vec<u8>,
+    /// Room for values of fields while they are put together.
+    scratch: Vec<u8>,
+    random: Random,
     spare_heads: Vec<Head>,
     spare_bodies: Vec<Vec<u8>>,
     downstream_links: usize,
@@ -174,6 +181,7 @@ impl<I: Io> Worker<I> {
     pub fn new(parts: Parts<I>) -> std::io::Result<Self> {
         let Parts { index, mut io, snapshot, mailbox, port, stats, recorder, bound } = parts;
         let now = io.now();
+        let random = Random::new(io.seed());
         let other_methods = stats.add_method("other");
         let mut worker = Self {
             index,
@@ -202,6 +210,8 @@ impl<I: Io> Worker<I> {
             read_buffer: vec![0; READ_BYTES],
             plain_buffer: vec![0; READ_BYTES],
             lookup_key: Vec::new(),
+            scratch: Vec::new(),
+            random,
             spare_heads: Vec::new(),
             spare_bodies: Vec::new(),
             downstream_links: 0,

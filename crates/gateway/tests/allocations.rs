@@ -328,6 +328,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         idle_timeout: Duration::from_secs(20),
         max_connection_age: None,
         max_connections: 4,
+        announces: None,
         max_pending: 1000,
         stats: Arc::new(UpstreamStats::new(1)),
     }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use authority::{Authority, Signed};
 pub use certificate::Certificate;
-pub use grpc::{GrpcServer, Stack, python, run_client, run_oracle};
+pub use grpc::{GrpcServer, Stack, node, python, run_client, run_oracle};
 pub use narrows::{HttpReply, Narrows};
 pub use redis::Redis;
 

@@ -78,8 +78,10 @@ fn request(out: &mut Vec<u8>, record: &Record) {
         string(out, "span_id", span);
     }
     if let Some(client) = record.client {
-        display(out, "client_ip", client.ip().to_canonical());
-        display(out, "peer", client);
+        display(out, "client_ip", client);
+    }
+    if let Some(peer) = record.peer {
+        display(out, "peer", peer);
     }
     text(out, "listener", record.listener.as_deref().unwrap_or_default().as_bytes());
     text(out, "protocol", record.protocol.as_bytes());
@@ -121,7 +123,7 @@ fn timings(out: &mut Vec<u8>, record: &Record) {
 fn combined(out: &mut Vec<u8>, record: &Record) {
     match record.client {
         // Writing to a vector does not fail, here and below.
-        Some(client) => _ = write!(out, "{}", client.ip().to_canonical()),
+        Some(client) => _ = write!(out, "{client}"),
         None => out.push(b'-'),
     }
     out.extend_from_slice(b" - - [");
@@ -290,7 +292,8 @@ mod tests {
     fn full_record() -> Record {
         let mut record = Record::default();
         record.unix_time = Duration::from_millis(1_772_323_199_012);
-        record.client = Some(([10, 0, 0, 9], 4000).into());
+        record.client = Some([10, 0, 0, 9].into());
+        record.peer = Some(([10, 0, 0, 9], 4000).into());
         record.listener = Some("0.0.0.0:8091".into());
         record.protocol = "HTTP/2";
         record.tls_version = "TLSv1.3";

@@ -15,7 +15,9 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
 use super::{NEVER, forward, forwarding, http1, http2, tls};
-use crate::config::{Config, ListenerConfig, ListenerProtocol, Network, Severity, SourcesConfig};
+use crate::config::{
+    Config, ForwardingConfig, ListenerConfig, ListenerProtocol, Network, Severity, SourcesConfig,
+};
 
 /// Compiles every listener.
 pub(super) fn compile(
@@ -113,6 +115,11 @@ fn listener(
 ) -> Option<Listener> {
     let h2 = http2::listener(path, config, report);
     let h1 = http1::listener(path, config, report);
+    if config.protocol != ListenerProtocol::Http && config.forwarding != ForwardingConfig::default()
+    {
+        let message = "only protocol http has these rules";
+        report.error(format!("{path}.forwarding"), message);
+    }
     let forwarding = forwarding::compile(&format!("{path}.forwarding"), &config.forwarding, report);
     let tls = match &config.tls {
         None => None,

@@ -12,13 +12,16 @@ use narrows_gateway::snapshot::{
     ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use super::{NEVER, http1, http2};
-use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig};
+use crate::config::{
+    Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
+};
 
 /// What tunnels of a forward proxy go over.
 static TUNNELS: LazyLock<UpstreamConfig> =
@@ -66,6 +69,11 @@ pub(super) fn plan<'a>(
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
         trust(&path, upstream, &mut roots, report);
+        if upstream.proxy_protocol.is_some() && !upstream.protocol.is_opaque() {
+            // The header names one client, and these connections carry the requests of many.
+            let message = "only protocols tcp and tls have it; requests are told by their fields";
+            report.error(format!("{path}.proxy_protocol"), message);
+        }
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             plans.push(Plan { name: name.clone(), config: upstream, tls, h2, h1, targets });
@@ -144,6 +152,10 @@ pub(super) fn finish(
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
             max_pending: config.max_pending as usize,
+            announces: config.proxy_protocol.map(|version| match version {
+                ProxyVersion::V1 => Version::V1,
+                ProxyVersion::V2 => Version::V2,
+            }),
             stats: previous.upstream(&plan.name, next),
         })
     };

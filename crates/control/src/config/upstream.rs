@@ -40,6 +40,11 @@ pub struct UpstreamConfig {
     /// Calls that wait for a stream of one node, per worker; more are refused.
     #[schemars(range(min = 1))]
     pub max_pending: u32,
+    /// Begins each connection with a header of the PROXY protocol, which tells the node whose it is. For
+    /// protocols `tcp` and `tls`, whose connections are each client's own; requests tell it in their
+    /// fields (`forwarding` of the listener). Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
     /// HTTP/2 limits towards nodes.
     pub http2: UpstreamHttp2,
     /// HTTP/1 limits towards nodes.
@@ -63,6 +68,16 @@ pub enum ProtocolWord {
     Tcp,
     /// Any bytes over TLS.
     Tls,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyVersion {
+    /// A line of text with the addresses.
+    V1,
+    /// Binary: the addresses, and for TLS that ends here the protocol (ALPN) and the host (SNI).
+    V2,
 }
 
 /// A way to choose a node.
@@ -219,6 +234,7 @@ impl Default for UpstreamConfig {
             max_connection_age: Limit(None),
             max_connections: 128,
             max_pending: 1024,
+            proxy_protocol: None,
             http2: UpstreamHttp2::default(),
             http1: UpstreamHttp1::default(),
         }

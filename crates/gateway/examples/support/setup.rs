@@ -62,6 +62,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         idle_timeout: Duration::from_secs(60),
         max_connection_age: None,
         max_connections: 64,
+        announces: None,
         max_pending: 1024,
         stats: Arc::new(UpstreamStats::new(1)),
     };

@@ -13,8 +13,8 @@ pub struct Departure<'a> {
     pub request: &'a Head,
     /// Who gets it.
     pub peer: &'a Peer,
-    /// Where the node is.
-    pub node: SocketAddr,
+    /// Where the node is; `None`: the reply is ours.
+    pub node: Option<SocketAddr>,
     /// The name of the node, if its target has one.
     pub node_name: Option<&'a str>,
     /// In which protocol the reply came.
@@ -111,11 +111,14 @@ impl Departure<'_> {
             None => (authority, Some(default_port)),
             Some((name, port)) => (name, port.parse().ok()),
         };
-        port == Some(self.node.port())
+        port.is_some()
+            && port == self.node.map(|node| node.port())
             && self.node_name.is_some_and(|node| node.eq_ignore_ascii_case(name))
     }
 
     fn is_address(&self, address: IpAddr, port: u16) -> bool {
-        port == self.node.port() && address.to_canonical() == self.node.ip().to_canonical()
+        self.node.is_some_and(|node| {
+            port == node.port() && address.to_canonical() == node.ip().to_canonical()
+        })
     }
 }

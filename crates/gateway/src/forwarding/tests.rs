@@ -329,7 +329,7 @@ fn assert_reply(rules: Rules, before: Fields<'_>, after: Fields<'_>) {
     let mut departure = Departure {
         request: &head(GRPC),
         peer: &peer("192.0.2.1"),
-        node: NODE.parse().expect("an address"),
+        node: Some(NODE.parse().expect("an address")),
         node_name: Some("node.internal"),
         version: Version::Http11,
         scratch: &mut Vec::new(),

@@ -1,5 +1,7 @@
 //! The real world: epoll through `mio`.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
@@ -58,6 +60,11 @@ impl Io for Mio {
 
     fn now(&mut self) -> Time {
         clock::now()
+    }
+
+    fn seed(&mut self) -> u64 {
+        // The keys of a new hasher are the system's random numbers.
+        RandomState::new().build_hasher().finish()
     }
 
     fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
@@ -132,6 +139,10 @@ fn prepare(socket: &TcpStream, keepalive: &TcpKeepalive) -> io::Result<()> {
 // === impl TcpStream ===
 
 impl Socket for TcpStream {
+    fn local(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
+
     fn end(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }

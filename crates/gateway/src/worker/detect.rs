@@ -109,6 +109,7 @@ impl<I: Io> Worker<I> {
             Ok(Progress::Parsed { consumed, header }) => {
                 if let Origin::Proxied(ends) = header.origin {
                     link.peer = ends.source;
+                    link.proxied_to = Some(ends.destination);
                 }
                 link.awaits_proxy_header = false;
                 if !self.let_in(key) {

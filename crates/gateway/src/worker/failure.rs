@@ -6,8 +6,8 @@ use narrows_wire::Head;
 use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
 
-use super::Worker;
 use super::links::Loss;
+use super::{Worker, hop};
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::Side;
@@ -55,6 +55,7 @@ impl<I: Io> Worker<I> {
             return self.fail(known, failure.cause, failure.detail);
         }
         let key = self.begin(from, End::Stream, head);
+        self.on_arrival(key);
         let active = self.active.clone();
         if let Some(route) = self.find_route(key, &active) {
             self.take_route(key, route);
@@ -87,9 +88,8 @@ impl<I: Io> Worker<I> {
             return self.tell_client_through_stages(key, cause, detail, head);
         }
         let Some(link_ref) = self.links.get_mut(link) else { return };
-        let codec = &mut link_ref.codec;
         match exchange.reply.progress {
-            _ if !codec.speaks_http() => codec.reset(stream, reset_code(cause)),
+            _ if !link_ref.codec.speaks_http() => link_ref.codec.reset(stream, reset_code(cause)),
             Progress::Nothing if exchange.is_grpc => {
                 let content_type = exchange.head.get(narrows_wire::Name::ContentType);
                 reply::trailers_only(
@@ -98,14 +98,16 @@ impl<I: Io> Worker<I> {
                     detail,
                     content_type.unwrap_or(b"application/grpc"),
                 );
-                codec.send_head(stream, &head, End::Stream);
+                hop::sign(exchange, link_ref, &mut head, &mut self.scratch);
+                link_ref.codec.send_head(stream, &head, End::Stream);
                 exchange.status = 200;
                 exchange.grpc_status = Some(cause.row().grpc.code());
             }
             Progress::Nothing => {
                 let body = reply::plain(&mut head, cause, detail);
-                codec.send_head(stream, &head, End::Open);
-                codec.send_data(stream, body.as_bytes(), End::Stream);
+                hop::sign(exchange, link_ref, &mut head, &mut self.scratch);
+                link_ref.codec.send_head(stream, &head, End::Open);
+                link_ref.codec.send_data(stream, body.as_bytes(), End::Stream);
                 exchange.status = cause.row().http;
             }
             // A whole number of messages was sent, so a status can follow as if the node had sent it.
@@ -113,17 +115,17 @@ impl<I: Io> Worker<I> {
                 if exchange.reply_is_grpc && !exchange.reply.messages.is_mid_message() =>
             {
                 reply::status_trailers(&mut head, cause, detail);
-                codec.send_trailers(stream, &head);
+                link_ref.codec.send_trailers(stream, &head);
                 exchange.grpc_status = Some(cause.row().grpc.code());
             }
             Progress::Begun => {
                 exchange.grpc_status = exchange.is_grpc.then_some(cause.row().grpc.code());
-                codec.reset(stream, reset_code(cause));
+                link_ref.codec.reset(stream, reset_code(cause));
             }
             Progress::Ended => {}
         }
         if !ended {
-            codec.reset_after_data(stream, ErrorCode::NO_ERROR);
+            link_ref.codec.reset_after_data(stream, ErrorCode::NO_ERROR);
         }
         self.mark_dirty(link);
         self.keep_head(head);

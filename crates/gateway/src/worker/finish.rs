@@ -11,6 +11,7 @@ use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
 use crate::link::Side;
 use crate::record::{Kind, Record, Stages, Text};
+use crate::route::Request;
 use crate::slab::Key;
 use crate::snapshot::Targets;
 use crate::stats::MethodStats;
@@ -149,7 +150,8 @@ impl<I: Io> Worker<I> {
 
     fn record_client(&self, exchange: &Exchange, record: &mut Record) {
         let Some(link) = self.links.get(exchange.client.link) else { return };
-        record.client = Some(link.peer);
+        record.client = Some(exchange.source);
+        record.peer = Some(link.peer);
         record.protocol = link.codec.protocol();
         if let Side::Downstream(listener) = &link.side {
             record.listener = Some(listener.name.clone());
@@ -166,10 +168,8 @@ impl<I: Io> Worker<I> {
         let Some(upstream) = exchange.upstream() else { return };
         record.upstream = Some(upstream.name.clone());
         record.node = self.node_address(exchange.node);
-        if let Targets::Lookup(lookup) = &upstream.targets
-            && let Some(source) = record.client
-        {
-            let request = crate::route::Request { head: &exchange.head, source: source.ip() };
+        if let Targets::Lookup(lookup) = &upstream.targets {
+            let request = Request { head: &exchange.head, source: exchange.source };
             self.lookup_key.clear();
             if lookup.key.render(&request, &mut self.lookup_key).is_ok() {
                 record.set_text(Text::Job, &self.lookup_key);

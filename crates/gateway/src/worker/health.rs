@@ -95,11 +95,10 @@ impl<I: Io> Worker<I> {
     /// Whether a route would take a call of this service that looks like this one otherwise.
     fn routes_service(&self, service: &[u8], key: Key) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
-        let Some(link) = self.links.get(exchange.client.link) else { return false };
         let mut head = exchange.head.clone();
         let path = [b"/", service, b"/"].concat();
         head.set(Name::Path, &path, Indexing::Unique);
-        let request = Request { head: &head, source: link.peer.ip() };
+        let request = Request { head: &head, source: exchange.source };
         exchange.active.snapshot.router.find(&request).is_some()
     }
 

@@ -109,8 +109,7 @@ impl<I: Io> Worker<I> {
 
     fn render_key(&mut self, key: Key, lookup: &Lookup) -> Result<(), Failure> {
         let Some(exchange) = self.exchanges.get(key) else { return Ok(()) };
-        let Some(link) = self.links.get(exchange.client.link) else { return Ok(()) };
-        let request = Request { head: &exchange.head, source: link.peer.ip() };
+        let request = Request { head: &exchange.head, source: exchange.source };
         self.lookup_key.clear();
         lookup
             .key
@@ -383,7 +382,13 @@ impl<I: Io> Worker<I> {
                 (Arc::as_ptr(&tls.client.config) as usize, tls.name.to_str().into_owned())
             }),
         };
-        Ok(self.pool.node(identity, tls, index))
+        let key = self.pool.node(identity, tls, index);
+        if let Host::Name(name) = &target.host
+            && let Some(node) = self.pool.get_mut(key)
+        {
+            node.name.get_or_insert_with(|| name.clone());
+        }
+        Ok(key)
     }
 
     fn resolved(&self, name: &str, port: u16, turn: usize) -> Option<SocketAddr> {

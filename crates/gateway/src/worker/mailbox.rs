@@ -84,6 +84,7 @@ impl<I: Io> Worker<I> {
         self.timers.set(until, Owner::Drain);
         self.close_listeners();
         self.tell_watchers();
+        self.close_websockets();
         for key in self.downstream_keys() {
             self.drain_link(key);
         }
@@ -146,7 +147,7 @@ impl<I: Io> Worker<I> {
             path: String::from_utf8_lossy(path).into_owned(),
             route: exchange.route().map_or_else(|| "".into(), |route| route.name.clone()),
             node: self.node_address(exchange.node),
-            job: self.job_of(exchange, client.ip()),
+            job: self.job_of(exchange),
             stage: match exchange.stage {
                 Stage::Parked { wait: Wait::Lookup, .. } => "lookup",
                 Stage::Parked { wait: Wait::Mapping { .. }, .. } => "waiting for a mapping",
@@ -162,10 +163,10 @@ impl<I: Io> Worker<I> {
         })
     }
 
-    fn job_of(&self, exchange: &Exchange, source: std::net::IpAddr) -> Option<String> {
+    fn job_of(&self, exchange: &Exchange) -> Option<String> {
         let Targets::Lookup(lookup) = &exchange.upstream()?.targets else { return None };
         let mut key = Vec::new();
-        let request = Request { head: &exchange.head, source };
+        let request = Request { head: &exchange.head, source: exchange.source };
         lookup.key.render(&request, &mut key).ok()?;
         Some(String::from_utf8_lossy(&key).into_owned())
     }

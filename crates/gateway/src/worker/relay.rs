@@ -15,6 +15,7 @@ use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
 use crate::stage::Part;
+use crate::websocket::Direction;
 
 /// Request body kept for a call that the gateway answers itself.
 const LOCAL_BODY_BYTES_MAX: usize = 4096;
@@ -52,6 +53,12 @@ impl<I: Io> Worker<I> {
         if end == End::Stream {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
+        }
+        if let Some(websocket) = &mut exchange.websocket {
+            if websocket.is_closing() {
+                return self.pass_last_frames(key, Direction::ToNode, (data, end), source);
+            }
+            websocket.watch(Direction::ToNode, data);
         }
         if exchange.stages.is_empty() {
             self.take_request(key, data, end, source);
@@ -117,6 +124,12 @@ impl<I: Io> Worker<I> {
         if !count(&mut exchange.reply, exchange.reply_is_grpc, data, limit) {
             return self.fail(key, Cause::MessageTooLarge, String::new());
         }
+        if let Some(websocket) = &mut exchange.websocket {
+            if websocket.is_closing() {
+                return self.pass_last_frames(key, Direction::ToClient, (data, end), source);
+            }
+            websocket.watch(Direction::ToClient, data);
+        }
         let client = exchange.client;
         let Some(node) = exchange.node_leg() else { return };
         let is_staged = !exchange.stages.is_empty();
@@ -142,7 +155,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Puts bytes into the stream of a leg; gives how many found room in the output.
-    fn forward(&mut self, to: Leg, data: &[u8], end: End, source: &[u8]) -> usize {
+    pub(super) fn forward(&mut self, to: Leg, data: &[u8], end: End, source: &[u8]) -> usize {
         let Some(link) = self.links.get_mut(to.link) else { return data.len() };
         let sent = match range_in(source, data) {
             Some(range) => link.codec.send_data_borrowed(to.stream, range, data, end),

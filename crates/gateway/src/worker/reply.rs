@@ -13,24 +13,27 @@ use crate::stage::Part;
 
 impl<I: Io> Worker<I> {
     /// A node began its reply.
-    pub(super) fn on_reply(&mut self, from: (Key, StreamKey), tag: u64, end: End, head: &Head) {
+    pub(super) fn on_reply(&mut self, from: (Key, StreamKey), tag: u64, end: End, head: &mut Head) {
         let key = Key::unpack(tag);
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
         exchange.on_reply_head(head, self.now);
-        if exchange.is_tunnel_asked && exchange.status / 100 == 2 {
-            exchange.become_tunnel();
+        if exchange.is_tunnel_asked {
+            exchange.answer_tunnel();
         }
         exchange.times.connected = self.links.get(from.0).map_or(Time::ZERO, |link| link.open_at);
         if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
             exchange.reply.progress = Progress::Nothing;
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
         }
+        self.on_departure(key, from.0, head);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         if !exchange.stages.is_empty() {
             self.note_response_time(key);
             return self.pass_reply(key, Part::Head(head, end));
         }
+        let is_tunnel = exchange.is_tunnel;
         let Leg { link, stream } = exchange.client;
         if let Some(link) = self.links.get_mut(link) {
             link.codec.send_head(stream, head, end);
@@ -39,6 +42,16 @@ impl<I: Io> Worker<I> {
         self.note_response_time(key);
         if end == End::Stream {
             self.on_reply_end(key);
+        } else if is_tunnel {
+            self.on_tunnel(key);
+        }
+    }
+
+    /// A tunnel is open, with limits in time of its own. One that comes while the gateway drains is late.
+    fn on_tunnel(&mut self, key: Key) {
+        self.arm_exchange(key);
+        if self.draining.is_some() {
+            self.close_websocket(key);
         }
     }
 
@@ -100,8 +113,12 @@ impl Exchange {
         self.note_status(head.get(Name::GrpcStatus));
     }
 
-    /// The node has accepted the tunnel that was asked for.
-    fn become_tunnel(&mut self) {
+    /// The node has accepted the tunnel that was asked for, or has not.
+    fn answer_tunnel(&mut self) {
+        if self.status / 100 != 2 {
+            self.websocket = None;
+            return;
+        }
         self.is_tunnel = true;
         self.clocks.idle = self.route().and_then(|route| route.timeouts.tunnel_idle);
     }

@@ -1,5 +1,6 @@
 //! A request's way in: head, deadline, route, then its target.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use narrows_wire::codec::{End, StreamKey};
@@ -18,6 +19,9 @@ use crate::route::Request;
 use crate::slab::Key;
 use crate::snapshot::{Accepts, Translate};
 use crate::stage::GrpcWeb;
+
+/// The source of a request whose link is gone.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 impl<I: Io> Worker<I> {
     /// A client began a request; `head` is taken and another one left in its place.
@@ -38,7 +42,9 @@ impl<I: Io> Worker<I> {
         let head = std::mem::replace(head, self.spare_head());
         let kept = self.spare_bodies.pop().unwrap_or_default();
         let client = Leg { link, stream };
-        let mut exchange = Exchange::new(client, self.active.clone(), head, kept, self.now);
+        let peer = self.links.get(link).map_or(NOBODY, |link| link.peer.ip().to_canonical());
+        let active = self.active.clone();
+        let mut exchange = Exchange::new((client, peer), active, head, kept, self.now);
         if end == End::Stream {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
@@ -71,9 +77,13 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
+        self.on_arrival(key);
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let is_connect = exchange.head.get(Name::Method) == Some(b"CONNECT");
-        exchange.is_tunnel_asked = is_connect;
-        let is_websocket = exchange.head.get(Name::Protocol) == Some(b"websocket");
+        if is_connect {
+            exchange.ask_for_tunnel();
+        }
+        let is_websocket = exchange.websocket.is_some();
         let forward = self.forward_proxy(key);
         if is_connect && !is_websocket && forward.is_none() {
             return Err(Failure::new(Cause::NoTunnels));
@@ -172,7 +182,7 @@ impl<I: Io> Worker<I> {
             exchange.is_tunnel = true;
             return link.route;
         }
-        let request = Request { head: &exchange.head, source: link.peer.ip() };
+        let request = Request { head: &exchange.head, source: exchange.source };
         active.snapshot.router.find(&request)
     }
 

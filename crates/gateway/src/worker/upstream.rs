@@ -37,7 +37,10 @@ impl<I: Io> Worker<I> {
             Some(link) => self.send(key, link),
             None => match self.connect(node, 1)? {
                 Some(link) if self.is_undecided(link) => self.queue(key, node),
-                Some(link) => self.send(key, link),
+                Some(link) => {
+                    self.announce(key, link);
+                    self.send(key, link)
+                }
                 None => self.queue(key, node),
             },
         }
@@ -349,7 +352,10 @@ impl<I: Io> Worker<I> {
                 // A connection may be allowed again because another one has ended.
                 Some(None) => match self.connect(node_key, 0) {
                     Ok(Some(link)) if self.is_undecided(link) => continue,
-                    Ok(Some(link)) => Some(link),
+                    Ok(Some(link)) => {
+                        self.announce(key, link);
+                        Some(link)
+                    }
                     Ok(None) => return,
                     Err(failure) => return self.fail_waiting(node_key, &failure),
                 },

@@ -36,7 +36,7 @@ pub fn forwarding(input: &[u8]) {
     let mut departure = Departure {
         request: &head,
         peer: &peer,
-        node: ([10, 0, 0, 5], 50051).into(),
+        node: Some(([10, 0, 0, 5], 50051).into()),
         node_name: Some("node"),
         version: Version::Http2,
         scratch: &mut scratch,

@@ -63,6 +63,11 @@ pub fn python(script: &str) -> Command {
     Stack::Grpcio.command(script)
 }
 
+/// A script of `e2e/peers/node`, with the packages that `cargo xtask test` installed.
+pub fn node(script: &str) -> Command {
+    Stack::GrpcJs.command(script)
+}
+
 fn outcomes(
     name: &str,
     mut command: Command,

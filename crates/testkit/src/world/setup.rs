@@ -277,6 +277,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
         max_connections: if plan.tight { 1 } else { 4 },
+        announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
     }

@@ -293,6 +293,12 @@ impl Connection {
         self.aborted
     }
 
+    /// Whether the present request came as HTTP/1.0.
+    pub fn is_old_request(&self) -> bool {
+        let is_old = |exchange: &Exchange| exchange.version == Version::V10;
+        self.role == Role::Server && self.exchange.as_ref().is_some_and(is_old)
+    }
+
     /// Bytes that wait: above the output's mark, or for a tunnel to be accepted.
     pub fn waiting_bytes(&self) -> usize {
         self.owed + self.held.len()

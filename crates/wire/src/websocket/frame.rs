@@ -92,6 +92,16 @@ impl FrameScanner {
 
     /// Takes the next bytes.
     pub fn feed(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let taken = self.feed_frame(data);
+            data = data.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Takes bytes up to the end of a frame, and all of them if it does not end here or if no frame can
+    /// follow. Tells how many.
+    pub fn feed_frame(&mut self, all: &[u8]) -> usize {
+        let mut data = all;
         while let Some((&byte, rest)) = data.split_first() {
             data = rest;
             self.state = match self.state {
@@ -108,9 +118,13 @@ impl FrameScanner {
                     self.payload_bytes += 1 + more;
                     self.payload(opcode, left - 1 - more)
                 }
-                State::Closed | State::Lost => return,
+                State::Closed | State::Lost => return all.len(),
             };
+            if matches!(self.state, State::Between | State::Closed) {
+                break;
+            }
         }
+        all.len() - data.len()
     }
 
     /// Where the stream stands.

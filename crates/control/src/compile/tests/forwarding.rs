@@ -25,6 +25,16 @@ fn head(fields: &[(&str, &str)]) -> Head {
     head
 }
 
+/// Bytes have no fields.
+#[test]
+fn a_listener_for_bytes_has_no_header_rules() {
+    let listener = "[{ address: 127.0.0.1:0, protocol: tcp, forwarding: { via: narrows } }]";
+    let faults = errors(&GOOD.replace("[{ address: 127.0.0.1:0 }]", listener));
+    let is_told =
+        |fault: &Fault| fault.to_string().contains("listeners[0].forwarding: only protocol http");
+    assert!(faults.iter().any(is_told), "{faults:?}");
+}
+
 #[test]
 fn what_is_written_is_done() {
     let listener = listener(
@@ -60,7 +70,7 @@ fn what_is_written_is_done() {
     let mut departure = Departure {
         request: &request,
         peer: &peer,
-        node: local,
+        node: Some(local),
         node_name: None,
         version: Version::Http2,
         scratch: &mut Vec::new(),

@@ -32,6 +32,7 @@ use crate::timer::Wheel;
 mod balance;
 mod detect;
 mod failure;
+mod filters;
 mod finish;
 mod health;
 mod links;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use narrows_gateway::filter::Chain;
 use narrows_gateway::route::{
     AuthorityMatch, GrpcMatch, HeaderName, Match, Method, PathMatch, Pattern, Router, ValueMatch,
 };
@@ -55,10 +56,11 @@ pub(super) fn compile(
             let stats = previous.route(&route_config.name, next);
             let route = Route {
                 name: route_config.name.as_str().into(),
-                upstream,
+                upstream: Some(upstream),
                 timeouts: timeouts(route_config),
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
+                filters: Chain::default(),
                 grpc_web: match route_config.grpc_web {
                     GrpcWebRule::Translate => Translate::Yes,
                     GrpcWebRule::Pass => Translate::No,

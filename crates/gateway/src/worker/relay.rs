@@ -53,10 +53,10 @@ impl<I: Io> Worker<I> {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
         }
-        if exchange.stages.is_empty() {
-            self.take_request(key, data, end, source);
-        } else {
+        if exchange.request.is_staged {
             self.pass_request(key, data, end);
+        } else {
+            self.take_request(key, data, end, source);
         }
     }
 

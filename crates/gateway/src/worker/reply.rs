@@ -27,7 +27,7 @@ impl<I: Io> Worker<I> {
             exchange.reply.progress = Progress::Nothing;
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
         }
-        if !exchange.stages.is_empty() {
+        if !exchange.stages.is_empty() || Self::is_reply_filtered(exchange) {
             self.note_response_time(key);
             return self.pass_reply(key, Part::Head(head, end));
         }

@@ -43,11 +43,16 @@ impl<I: Io> Worker<I> {
     pub(super) fn pass_reply(&mut self, key: Key, part: Part<'_>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         match exchange.stages.reply(part) {
-            Ok(emitted) => {
-                let credit = self.emit(key, &emitted);
-                if emitted.ended {
-                    return self.on_reply_end(key);
-                }
+            Ok(emitted) => self.send_emitted(key, emitted),
+            Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
+        }
+    }
+
+    fn send_emitted(&mut self, key: Key, emitted: Emitted) {
+        let ended = emitted.ended;
+        match self.emit(key, emitted) {
+            Ok(_) if ended => self.on_reply_end(key),
+            Ok(credit) => {
                 if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
                     self.grant(node, credit);
                 }
@@ -61,15 +66,17 @@ impl<I: Io> Worker<I> {
     pub(super) fn pass_failure(&mut self, key: Key, whole: &Head) -> bool {
         let Some(exchange) = self.exchanges.get_mut(key) else { return true };
         let Ok(emitted) = exchange.stages.reply(Part::Failure(whole)) else { return false };
-        self.emit(key, &emitted);
-        true
+        self.emit(key, emitted).is_ok()
     }
 
     /// Writes what came out of the stages to the client; gives the credit that the node gets for it.
-    fn emit(&mut self, key: Key, emitted: &Emitted) -> usize {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return 0 };
+    pub(super) fn emit(&mut self, key: Key, mut emitted: Emitted) -> Result<usize, Refusal> {
+        if emitted.head.is_some() {
+            emitted = self.filter_reply(key, emitted)?;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(0) };
         let client = exchange.client;
-        let Some(link) = self.links.get_mut(client.link) else { return 0 };
+        let Some(link) = self.links.get_mut(client.link) else { return Ok(0) };
         let mut ended = false;
         if let Some(head) = &emitted.head {
             exchange.note_http_status(head);
@@ -85,6 +92,10 @@ impl<I: Io> Worker<I> {
             link.codec.send_trailers(client.stream, trailers);
         }
         self.mark_dirty(client.link);
-        self.exchanges.get_mut(key).map_or(0, |exchange| exchange.reply.credit(sent))
+        let credit = self.exchanges.get_mut(key).map_or(0, |exchange| exchange.reply.credit(sent));
+        if let Some(head) = emitted.head {
+            self.keep_head(head);
+        }
+        Ok(credit)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use narrows_wire::{Head, Name};
+use narrows_wire::{Head, Indexing, Name};
 
 use super::MatchError;
 use crate::route::parts::host_and_port;
@@ -145,6 +145,28 @@ impl HeaderName {
     /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Appends a field with this name.
+    pub fn push_to(&self, head: &mut Head, value: &[u8]) {
+        match self.known {
+            Name::Other => head.push_other(self.text.as_bytes(), value, Indexing::MayRepeat),
+            known => head.push(known, value, Indexing::MayRepeat),
+        }
+    }
+
+    /// Gives the field this value, in place of any that it had.
+    pub fn set_in(&self, head: &mut Head, value: &[u8]) {
+        self.remove_from(head);
+        self.push_to(head, value);
+    }
+
+    /// Removes all fields with this name.
+    pub fn remove_from(&self, head: &mut Head) {
+        match self.known {
+            Name::Other => head.retain(|head, field| head.name(field) != self.text.as_bytes()),
+            known => head.remove(known),
+        }
     }
 
     /// The value of the first field with this name.

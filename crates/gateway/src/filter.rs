@@ -13,11 +13,25 @@
 //! worker drives the chain in `worker/filters.rs`; one file of `filter/` is one filter.
 
 mod chain;
+mod cors;
+mod headers;
+mod path;
+mod redirect;
+mod respond;
+mod rewrite;
+#[cfg(test)]
+mod testing;
 mod view;
 
 use std::fmt::Debug;
 
 pub use chain::{Broken, Chain, FILTERS_MAX, Filtered, Guarded, OnError};
+pub use cors::{AllowedHeaders, Cors, CorsRules, Credentials, OriginMatch, Origins};
+pub use headers::{Edits, Headers};
+pub use path::PathEdit;
+pub use redirect::Redirect;
+pub use respond::Respond;
+pub use rewrite::Rewrite;
 pub use view::{Ended, Origin, ReplyView, RequestView};
 
 use crate::reply::LocalReply;

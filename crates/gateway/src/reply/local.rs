@@ -6,8 +6,10 @@
 use std::sync::Arc;
 
 use narrows_wire::grpc::{self, Status};
+use narrows_wire::syntax::check_value;
 use narrows_wire::{Head, Indexing, Name};
 
+use crate::filter::FilterError;
 use crate::route::HeaderName;
 
 /// A reply that a filter makes.
@@ -31,6 +33,14 @@ impl LocalReply {
     pub fn field(mut self, name: HeaderName, value: &[u8]) -> Self {
         self.fields.push((name, value.into()));
         self
+    }
+
+    /// With a field whose value has not been checked.
+    pub fn checked_field(self, name: HeaderName, value: &[u8]) -> Result<Self, FilterError> {
+        match check_value(value) {
+            Ok(()) => Ok(self.field(name, value)),
+            Err(fault) => Err(FilterError::Value { field: name, fault }),
+        }
     }
 
     /// With a body.

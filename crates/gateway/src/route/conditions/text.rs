@@ -113,7 +113,16 @@ impl Pattern {
         Ok(Self { regex, source: source.into() })
     }
 
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    /// Appends `template` to `out` if all of `text` matches; `$1` or `${name}` stands for what a group
+    /// matched.
+    pub fn expand(&self, text: &[u8], template: &str, out: &mut Vec<u8>) -> bool {
+        let Some(groups) = self.regex.captures(text) else { return false };
+        groups.expand(template.as_bytes(), out);
+        true
+    }
+
+    /// Whether all of `text` matches.
+    pub fn matches(&self, text: &[u8]) -> bool {
         self.regex.is_match(text)
     }
 }
@@ -140,6 +149,12 @@ impl HeaderName {
         }
         let text = name.to_ascii_lowercase();
         Ok(Self { known: Name::of(text.as_bytes()), text: text.into() })
+    }
+
+    /// A known name that is no pseudo field.
+    pub fn known(name: Name) -> Self {
+        debug_assert!(name != Name::Other && !name.is_pseudo(), "it is a field of its own");
+        Self { known: name, text: name.as_str().into() }
     }
 
     /// The name in lower case.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
+use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::units::{Limit, Period, Size};
 
@@ -40,6 +41,9 @@ pub struct UpstreamConfig {
     /// Calls that wait for a stream of one node, per worker; more are refused.
     #[schemars(range(min = 1))]
     pub max_pending: u32,
+    /// Filters of the routes that lead here, in this order, behind the global ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterConfig>,
     /// HTTP/2 limits towards nodes.
     pub http2: UpstreamHttp2,
     /// HTTP/1 limits towards nodes.
@@ -219,6 +223,7 @@ impl Default for UpstreamConfig {
             max_connection_age: Limit(None),
             max_connections: 128,
             max_pending: 1024,
+            filters: Vec::new(),
             http2: UpstreamHttp2::default(),
             http1: UpstreamHttp1::default(),
         }

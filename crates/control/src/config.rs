@@ -42,9 +42,9 @@ pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
 pub use filter::{
-    BodyConfig, BodySource, CorsConfig, FilterConfig, HeaderEdits, HeadersConfig, OnErrorWord,
-    OriginConfig, OriginRule, PathRule, PrefixRule, RedirectConfig, RedirectStatus, RegexRule,
-    RespondConfig, RewriteConfig, SchemeWord,
+    BodyConfig, BodySource, CodingWord, CompressConfig, CorsConfig, FilterConfig, HeaderEdits,
+    HeadersConfig, OnErrorWord, OriginConfig, OriginRule, PathRule, PrefixRule, RedirectConfig,
+    RedirectStatus, RegexRule, RespondConfig, RewriteConfig, SchemeWord,
 };
 pub use form::TextForm;
 pub use forwarding::{

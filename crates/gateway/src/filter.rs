@@ -13,6 +13,7 @@
 //! worker drives the chain in `worker/filters.rs`; one file of `filter/` is one filter.
 
 mod chain;
+mod compress;
 mod cors;
 mod headers;
 mod path;
@@ -26,6 +27,7 @@ mod view;
 use std::fmt::Debug;
 
 pub use chain::{Broken, Chain, FILTERS_MAX, Filtered, Guarded, OnError};
+pub use compress::{Coding, Compress, MediaType};
 pub use cors::{AllowedHeaders, Cors, CorsRules, Credentials, OriginMatch, Origins};
 pub use headers::{Edits, Headers};
 pub use path::PathEdit;

@@ -3,6 +3,7 @@
 //! The global filters come first, then those of the route's upstream, then its own. What an entry becomes is
 //! shared by all chains that it is in; only its counter belongs to the route.
 
+mod compress;
 mod cors;
 mod edits;
 mod respond;
@@ -126,6 +127,10 @@ fn the_one(
     report: &mut Report<'_>,
 ) -> Option<(Arc<dyn Filter>, Answers)> {
     let mut found: Vec<(&str, Option<Arc<dyn Filter>>, Answers)> = Vec::new();
+    if let Some(compress) = &config.compress {
+        let made = compress::compile(&format!("{path}.compress"), compress, report);
+        found.push(("compress", made.map(|made| Arc::new(made) as _), Answers::Perhaps));
+    }
     if let Some(cors) = &config.cors {
         let made = cors::compile(&format!("{path}.cors"), cors, report);
         found.push(("cors", made.map(|made| Arc::new(made) as _), Answers::Perhaps));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::path::FilePath;
 use super::route::MatchConfig;
-use super::units::Period;
+use super::units::{Period, Size};
 
 /// One filter. Exactly one of the keys that name a filter is there; `match`, `enabled`, and `on_error` may
 /// stand beside it.
@@ -27,6 +27,9 @@ pub struct FilterConfig {
     /// Failures are counted in `narrows_filter_errors_total`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_error: Option<OnErrorWord>,
+    /// Compresses replies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<CompressConfig>,
     /// Cross-origin resource sharing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cors: Option<CorsConfig>,
@@ -52,6 +55,34 @@ pub enum OnErrorWord {
     Open,
     /// The call is refused.
     Closed,
+}
+
+/// Compresses replies in a coding that the caller accepts. What a node sends at once, such as an event, goes
+/// out at once. Never compressed are replies that have a `content-encoding`, parts (206), those with
+/// `cache-control: no-transform`, and gRPC, whose messages have their own compression. Do not compress
+/// pages that hold a secret beside what a caller wrote: the size of a reply can then tell the secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompressConfig {
+    /// The codings; of several that a caller likes as well, the first.
+    pub codings: Vec<CodingWord>,
+    /// The media types that are compressed: `type/subtype`, or `type/*`. Add `text/event-stream` for
+    /// events.
+    pub types: Vec<String>,
+    /// Replies that are known to be shorter are not compressed.
+    pub body_bytes_min: Size,
+}
+
+/// A content coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CodingWord {
+    /// Zstandard.
+    Zstd,
+    /// Brotli.
+    Br,
+    /// Gzip.
+    Gzip,
 }
 
 /// Which pages of other origins may call. Preflights are answered by the gateway, so the route has to match
@@ -268,6 +299,7 @@ impl Default for FilterConfig {
             matches: None,
             enabled: true,
             on_error: None,
+            compress: None,
             cors: None,
             redirect: None,
             respond: None,
@@ -300,6 +332,28 @@ impl Default for RespondConfig {
             body: None,
             grpc_status: None,
             grpc_message: String::new(),
+        }
+    }
+}
+
+impl Default for CompressConfig {
+    fn default() -> Self {
+        let types = [
+            "text/html",
+            "text/css",
+            "text/plain",
+            "text/xml",
+            "text/javascript",
+            "application/javascript",
+            "application/json",
+            "application/xml",
+            "application/wasm",
+            "image/svg+xml",
+        ];
+        Self {
+            codings: vec![CodingWord::Zstd, CodingWord::Br, CodingWord::Gzip],
+            types: types.iter().map(|one| (*one).to_owned()).collect(),
+            body_bytes_min: Size(1024),
         }
     }
 }

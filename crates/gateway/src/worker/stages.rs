@@ -3,12 +3,15 @@
 //! What is sent is not what has come, so a sender gets credit for all of it once everything that came out of
 //! the stages has gone (see `Body::credit`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use narrows_wire::codec::End;
 use narrows_wire::{Head, Name};
 
 use super::Worker;
 use crate::exchange::Exchange;
 use crate::io::Io;
+use crate::reply::Cause;
 use crate::slab::Key;
 use crate::stage::{BodyStage, Emitted, Part, Refusal};
 
@@ -29,7 +32,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn pass_request(&mut self, key: Key, data: &[u8], end: End) {
         let mut out = self.spare_bodies.pop().unwrap_or_default();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match exchange.stages.request(data, end, &mut out) {
+        match guarded(|| exchange.stages.request(data, end, &mut out)) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
                 self.take_request(key, &out, end, &[]);
@@ -42,7 +45,7 @@ impl<I: Io> Worker<I> {
     /// Passes a part of a reply through the stages, and on.
     pub(super) fn pass_reply(&mut self, key: Key, part: Part<'_>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match exchange.stages.reply(part) {
+        match guarded(|| exchange.stages.reply(part)) {
             Ok(emitted) => self.send_emitted(key, emitted),
             Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
         }
@@ -65,7 +68,9 @@ impl<I: Io> Worker<I> {
     /// they can not say it.
     pub(super) fn pass_failure(&mut self, key: Key, whole: &Head) -> bool {
         let Some(exchange) = self.exchanges.get_mut(key) else { return true };
-        let Ok(emitted) = exchange.stages.reply(Part::Failure(whole)) else { return false };
+        let Ok(emitted) = guarded(|| exchange.stages.reply(Part::Failure(whole))) else {
+            return false;
+        };
         self.emit(key, emitted).is_ok()
     }
 
@@ -98,4 +103,12 @@ impl<I: Io> Worker<I> {
         }
         Ok(credit)
     }
+}
+
+/// A stage that panics ends its own call and no other.
+fn guarded<T>(pass: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    // The stages of a call that ends are not asked again but for how to tell it.
+    catch_unwind(AssertUnwindSafe(pass)).unwrap_or_else(|_| {
+        Err(Refusal { cause: Cause::Internal, detail: "a stage panicked".to_owned() })
+    })
 }

@@ -58,6 +58,18 @@ fn a_filter_that_is_wrong_says_where() {
             "{ headers: {}, cors: { origins: ['*'] } }",
             "filters[0]: names several filters: cors, headers; each is an entry",
         ),
+        (
+            "{ compress: { types: [application/grpc+json] } }",
+            "filters[0].compress.types[0]: messages of gRPC have a compression of their own",
+        ),
+        (
+            "{ compress: { types: ['*/*'] } }",
+            "filters[0].compress.types[0]: \"*/*\" is no media type, such as text/html or text/*",
+        ),
+        (
+            "{ compress: { codings: [gzip, br, gzip] } }",
+            "filters[0].compress.codings[2]: is there already",
+        ),
         ("{ cors: { origins: [] } }", "filters[0].cors.origins: is empty: no page could call"),
         (
             "{ cors: { origins: ['*'], credentials: true } }",

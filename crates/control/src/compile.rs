@@ -8,6 +8,7 @@
 //! asking a snapshot what it would do.
 
 mod explain;
+mod filters;
 mod forward;
 mod forwarding;
 mod http1;
@@ -145,7 +146,7 @@ fn workers(config: &Config, previous: &Previous, report: &mut Report<'_>) {
 /// What nothing refers to is likely a slip in a name.
 fn unused(config: &Config, report: &mut Report<'_>) {
     for name in config.upstreams.keys() {
-        let by_route = config.routes.iter().any(|route| route.upstream == *name)
+        let by_route = config.routes.iter().any(|route| route.upstream.as_ref() == Some(name))
             || config.listeners.iter().flat_map(ListenerConfig::upstreams).any(|used| used == name);
         let fallbacks = config.upstreams.values().filter_map(upstreams::fallback);
         if !by_route && !fallbacks.into_iter().any(|fallback| fallback == name) {

@@ -13,6 +13,7 @@ mod doubt;
 mod dump;
 mod expand;
 mod fault;
+mod filter;
 mod form;
 mod forwarding;
 mod listener;
@@ -40,6 +41,11 @@ pub use address::{Address, AddressError, Network, NodeAddress};
 pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
+pub use filter::{
+    BodyConfig, BodySource, CodingWord, CompressConfig, CorsConfig, FilterConfig, HeaderEdits,
+    HeadersConfig, OnErrorWord, OriginConfig, OriginRule, PathRule, PrefixRule, RedirectConfig,
+    RedirectStatus, RegexRule, RespondConfig, RewriteConfig, SchemeWord,
+};
 pub use form::TextForm;
 pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
@@ -94,6 +100,10 @@ pub struct Config {
     /// Which requests go where. The most specific route that matches wins, then the first in the
     /// file.
     pub routes: Vec<RouteConfig>,
+    /// Filters of every route, in this order. They come before those of its upstream, which come before its
+    /// own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterConfig>,
     /// The admin listener.
     pub admin: AdminConfig,
     /// The access log. Default: none is written.

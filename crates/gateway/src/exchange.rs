@@ -14,6 +14,7 @@ use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
 use narrows_wire::{Head, Time};
 
+use crate::filter::Filtered;
 use crate::reply::Cause;
 use crate::slab::Key;
 use crate::snapshot::{Route, Timeouts, Upstream};
@@ -142,6 +143,8 @@ pub struct Exchange {
     pub is_grpc: bool,
     /// Whether the node answers with gRPC, so that trailers have to come.
     pub reply_is_grpc: bool,
+    /// Which filters of its route saw it.
+    pub filtered: Filtered,
     /// What changes its messages.
     pub stages: Stages,
     /// The path that was asked for, where a stage asks the node for another.
@@ -255,6 +258,7 @@ impl Exchange {
             websocket: None,
             is_grpc: false,
             reply_is_grpc: false,
+            filtered: Filtered::default(),
             stages: Stages::default(),
             original_path: None,
             request: Body::new(),

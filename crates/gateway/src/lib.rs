@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod clock;
 pub mod control;
 pub mod exchange;
+pub mod filter;
 pub mod forward;
 pub mod forwarding;
 pub mod io;

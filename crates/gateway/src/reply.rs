@@ -4,9 +4,13 @@
 //! percent-encoded `grpc-message`); any other caller gets the HTTP status and the message as text. The same
 //! row names the flag and the reason of the access log and the label of the counter.
 
+mod local;
+
 use narrows_wire::codec::Refusal;
 use narrows_wire::grpc::{self, Status};
 use narrows_wire::{Head, Indexing, Name};
+
+pub use local::LocalReply;
 
 /// Why the gateway ended a call by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +59,7 @@ pub enum Cause {
     UnsupportedVersion,
     HeadTimeout,
     BodyTimeout,
+    FilterFailed,
     Internal,
 }
 
@@ -127,6 +132,7 @@ table! {
     UnsupportedVersion Unimplemented    505 "LR"   "unsupported_version" "the version of HTTP is not supported"
     HeadTimeout       DeadlineExceeded  408 "LR"   "head_timeout"       "the head of the request did not come in time"
     BodyTimeout       DeadlineExceeded  408 "LR"   "body_timeout"       "the body of the request made no progress"
+    FilterFailed      Unavailable       503 "LR"   "filter_failed"      "a filter that has to hold failed"
     Internal          Internal          500 "LR"   "internal"           "the gateway failed"
 }
 

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use narrows_wire::{h1, h2, proxy_protocol};
 
 use crate::certificates::Certificates;
+use crate::filter::Chain;
 use crate::forward::Forward;
 use crate::forwarding::Forwarding;
 use crate::lookup::Store;
@@ -142,14 +143,16 @@ pub struct Timeouts {
 pub struct Route {
     /// Its name.
     pub name: Arc<str>,
-    /// Index into [`Snapshot::upstreams`].
-    pub upstream: usize,
+    /// Index into [`Snapshot::upstreams`]; `None`: a filter answers every request.
+    pub upstream: Option<usize>,
     /// Limits in time.
     pub timeouts: Timeouts,
     /// The largest gRPC message accepted, either direction; `None`: no limit.
     pub message_bytes_max: Option<u32>,
     /// The largest body kept for a replay on another connection.
     pub replay_bytes_max: usize,
+    /// What looks at requests and replies.
+    pub filters: Chain,
     /// Whether calls in gRPC-Web become calls in gRPC.
     pub grpc_web: Translate,
     /// Counters, one shard per worker.

@@ -22,13 +22,21 @@ pub use transcode::{Transcode, Unbound};
 /// Changes the messages of one exchange.
 pub trait BodyStage: Debug {
     /// Changes the head of the request, before a node is looked for.
-    fn request_head(&mut self, head: &mut Head);
+    fn request_head(&mut self, _: &mut Head) {}
 
     /// Takes bytes of the request's body and appends what goes on to `out`.
-    fn request_data(&mut self, data: &[u8], end: End, out: &mut Vec<u8>) -> Result<(), Refusal>;
+    fn request_data(&mut self, data: &[u8], _: End, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        out.extend_from_slice(data);
+        Ok(())
+    }
 
     /// Takes a part of the reply and adds what goes on to `out`.
     fn reply(&mut self, part: Part<'_>, out: &mut Emitted) -> Result<(), Refusal>;
+
+    /// Whether the client has to be told of failures in a format of its own: the stage gets [`Part::Failure`].
+    fn tells_failures(&self) -> bool {
+        true
+    }
 }
 
 /// A part of a reply.
@@ -86,6 +94,11 @@ impl Stages {
         self.0.push(stage);
     }
 
+    /// Adds a stage before the others, nearest to the client, which has missed the request.
+    pub fn push_outermost(&mut self, stage: Box<dyn BodyStage>) {
+        self.0.insert(0, stage);
+    }
+
     /// Passes bytes of the request's body through all stages.
     pub fn request(&mut self, data: &[u8], end: End, out: &mut Vec<u8>) -> Result<(), Refusal> {
         let mut stages = self.0.iter_mut();
@@ -101,11 +114,16 @@ impl Stages {
         Ok(())
     }
 
+    /// Whether a failure is told through them.
+    pub fn tell_failures(&self) -> bool {
+        self.0.iter().any(|stage| stage.tells_failures())
+    }
+
     /// Passes a part of the reply through all stages.
     pub fn reply(&mut self, part: Part<'_>) -> Result<Emitted, Refusal> {
         let mut stages = self.0.iter_mut().rev();
+        let Some(last) = stages.next() else { return Ok(Emitted::of(part)) };
         let mut emitted = Emitted::default();
-        let Some(last) = stages.next() else { return Ok(emitted) };
         last.reply(part, &mut emitted)?;
         for stage in stages {
             emitted = emitted.through(stage.as_mut())?;
@@ -117,6 +135,30 @@ impl Stages {
 // === impl Emitted ===
 
 impl Emitted {
+    /// A part as it came.
+    pub fn of(part: Part<'_>) -> Self {
+        let mut emitted = Self::default();
+        match part {
+            Part::Head(head, end) => {
+                emitted.head = Some(head.clone());
+                emitted.ended = end == End::Stream;
+            }
+            Part::Data(data, end) => {
+                emitted.data.extend_from_slice(data);
+                emitted.ended = end == End::Stream;
+            }
+            Part::Trailers(trailers) => {
+                emitted.trailers = Some(trailers.clone());
+                emitted.ended = true;
+            }
+            Part::Failure(whole) => {
+                emitted.head = Some(whole.clone());
+                emitted.ended = true;
+            }
+        }
+        emitted
+    }
+
     /// Whether the head is all that there is.
     pub fn end_of_head(&self) -> End {
         end(self.ended && self.data.is_empty() && self.trailers.is_none())
@@ -127,7 +169,8 @@ impl Emitted {
         end(self.ended && self.trailers.is_none())
     }
 
-    fn through(self, stage: &mut dyn BodyStage) -> Result<Self, Refusal> {
+    /// What comes out of one more stage.
+    pub fn through(self, stage: &mut dyn BodyStage) -> Result<Self, Refusal> {
         let mut out = Self::default();
         let (end_of_head, end_of_data) = (self.end_of_head(), self.end_of_data());
         if let Some(head) = &self.head {

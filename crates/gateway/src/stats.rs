@@ -122,6 +122,10 @@ pub struct MethodStats {
 #[derive(Debug)]
 pub struct RouteStats(Box<[RouteShard]>);
 
+/// How often a filter failed, a counter for each worker.
+#[derive(Debug)]
+pub struct FilterStats(Box<[Counter]>);
+
 /// The shards of an upstream.
 #[derive(Debug)]
 pub struct UpstreamStats(Box<[UpstreamShard]>);
@@ -216,6 +220,25 @@ impl RouteStats {
     /// All shards.
     pub fn shards(&self) -> &[RouteShard] {
         &self.0
+    }
+}
+
+// === impl FilterStats ===
+
+impl FilterStats {
+    /// Zeroes for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| Counter::default()).collect())
+    }
+
+    /// The counter of a worker.
+    pub fn of(&self, worker: usize) -> &Counter {
+        &self.0[worker]
+    }
+
+    /// Failures of all workers together.
+    pub fn failures(&self) -> u64 {
+        self.0.iter().map(Counter::get).sum()
     }
 }
 

@@ -34,6 +34,7 @@ mod announce;
 mod balance;
 mod detect;
 mod failure;
+mod filters;
 mod finish;
 mod health;
 mod hop;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::control::{Busy, ControlPort, Job};
+use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::record::Records;
 use narrows_gateway::route::{Match, Router, Template};
@@ -274,10 +275,11 @@ fn snapshot(node: SocketAddr) -> Snapshot {
     };
     let route = Route {
         name: "jobs".into(),
-        upstream: 0,
+        upstream: Some(0),
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     };

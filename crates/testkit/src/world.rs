@@ -8,6 +8,7 @@
 mod call;
 mod client;
 mod control;
+mod filters;
 #[cfg(test)]
 mod limits;
 mod net;
@@ -211,6 +212,7 @@ impl World {
             if route.stats.shard(0).active.get() != 0 {
                 self.wrong.push(format!("gauge of route {}", route.name));
             }
+            self.wrong.extend(filters::misbehaved(&route.filters));
         }
     }
 }

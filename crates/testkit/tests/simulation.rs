@@ -51,3 +51,9 @@ fn hostile_callers_leave_nothing_behind() {
 fn broken_connections_leave_nothing_behind() {
     run("cuts", Plan { calls: 25, cuts: true, goaways: true, reloads: true, ..Plan::default() });
 }
+
+/// A filter that errs or panics, whenever it is asked, is skipped: no call is lost or changed by it.
+#[test]
+fn broken_filters_touch_no_call() {
+    run("filters", Plan { calls: 25, broken_filters: true, ..Plan::default() });
+}

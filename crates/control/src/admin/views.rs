@@ -80,7 +80,8 @@ async fn connections_of(shared: &Shared) -> Vec<ConnectionInfo> {
 
 fn route(snapshot: &Snapshot, route: &Arc<Route>) -> Value {
     let shards = route.stats.shards();
-    let upstream = snapshot.upstreams.get(route.upstream).map(|upstream| &*upstream.name);
+    let upstream =
+        route.upstream.and_then(|at| snapshot.upstreams.get(at)).map(|upstream| &*upstream.name);
     json!({
         "route": *route.name,
         "upstream": upstream,

@@ -117,7 +117,7 @@ pub fn explain(snapshot: &Snapshot, call: &Call) -> Explanation {
     let request = Request { head: &head, source: call.source };
     let considered = snapshot.router.explain(&request);
     let taken = considered.iter().find(|(_, verdict)| verdict.is_ok()).map(|(route, _)| route);
-    let upstream = taken.and_then(|route| snapshot.upstreams.get(route.upstream));
+    let upstream = taken.and_then(|route| snapshot.upstreams.get(route.upstream?));
     Explanation {
         route: taken.map(|route| route.name.to_string()),
         upstream: upstream.map(|upstream| upstream.name.to_string()),

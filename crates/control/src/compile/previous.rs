@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use narrows_gateway::snapshot::ClientTls;
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{FilterStats, RouteStats, UpstreamStats};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
 use super::tls::{AlpnList, Watch};
@@ -20,6 +20,8 @@ pub struct Previous {
     workers: usize,
     routes: BTreeMap<String, Arc<RouteStats>>,
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
+    /// By route and filter.
+    filters: BTreeMap<(String, &'static str), Arc<FilterStats>>,
     sessions: BTreeMap<SessionScope, Sessions>,
     clients: Vec<(ClientScope, Arc<ClientTls>)>,
     /// Noted while listeners are compiled; not carried over.
@@ -67,6 +69,7 @@ impl Previous {
             workers,
             routes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
+            filters: BTreeMap::new(),
             sessions: BTreeMap::new(),
             clients: Vec::new(),
             watches: Vec::new(),
@@ -91,6 +94,20 @@ impl Previous {
         let stats = self.upstreams.get(name).cloned();
         let stats = stats.unwrap_or_else(|| Arc::new(UpstreamStats::new(self.workers)));
         next.upstreams.insert(name.to_owned(), stats.clone());
+        stats
+    }
+
+    /// The counters of a filter of a route, noted in `next`; filters of one name share them.
+    pub(super) fn filter(
+        &self,
+        route: &str,
+        name: &'static str,
+        next: &mut Self,
+    ) -> Arc<FilterStats> {
+        let key = (route.to_owned(), name);
+        let known = next.filters.get(&key).or_else(|| self.filters.get(&key)).cloned();
+        let stats = known.unwrap_or_else(|| Arc::new(FilterStats::new(self.workers)));
+        next.filters.insert(key, stats.clone());
         stats
     }
 

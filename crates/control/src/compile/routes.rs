@@ -13,6 +13,7 @@ use narrows_gateway::route::{
 };
 use narrows_gateway::snapshot::{Networks, Route, Timeouts, Translate};
 
+use super::filters::{Filters, RouteFilters};
 use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::upstreams;
@@ -39,17 +40,15 @@ pub(super) fn compile(
         report.none("routes", message, Severity::Warning);
     }
     doubles(&config.routes, report);
+    let filters = Filters::compile(config, report);
     let mut routes = Vec::new();
     for (at, route_config) in config.routes.iter().enumerate() {
         let path = format!("routes[{at}]");
         report.name(&format!("{path}.name"), &route_config.name);
         let conditions = conditions(&format!("{path}.match"), &route_config.matches, report);
-        let upstream = format!("{path}.upstream");
-        let upstream = upstreams::index(config, &upstream, &route_config.upstream, report);
-        if config.upstreams.get(&route_config.upstream).is_some_and(|u| u.protocol.is_opaque()) {
-            let message = "takes bytes, not requests: it needs another protocol than tcp or tls";
-            report.error(format!("{path}.upstream"), message);
-        }
+        let carried = (previous, &mut *next);
+        let filters = filters.of_route(&path, route_config, carried, report);
+        let upstream = upstream(config, &path, route_config, &filters, report);
         let limits = limits(&path, route_config, report);
         if let (Some(conditions), Some(upstream), Some(limits)) = (conditions, upstream, limits) {
             let stats = previous.route(&route_config.name, next);
@@ -59,6 +58,7 @@ pub(super) fn compile(
                 timeouts: timeouts(route_config),
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
+                filters: filters.chain,
                 grpc_web: match route_config.grpc_web {
                     GrpcWebRule::Translate => Translate::Yes,
                     GrpcWebRule::Pass => Translate::No,
@@ -69,6 +69,30 @@ pub(super) fn compile(
         }
     }
     Router::new(routes)
+}
+
+/// The index of a route's upstream, which only a route without calls for it does without.
+fn upstream(
+    config: &Config,
+    path: &str,
+    route: &RouteConfig,
+    filters: &RouteFilters,
+    report: &mut Report<'_>,
+) -> Option<Option<usize>> {
+    let Some(name) = &route.upstream else {
+        if !filters.is_closed {
+            let message = "the key \"upstream\" is missing, and no filter answers every request";
+            report.error(path, message);
+        }
+        return Some(None);
+    };
+    let path = format!("{path}.upstream");
+    let index = upstreams::index(config, &path, name, report);
+    if config.upstreams.get(name).is_some_and(|upstream| upstream.protocol.is_opaque()) {
+        let message = "takes bytes, not requests: it needs another protocol than tcp or tls";
+        report.error(path, message);
+    }
+    index.map(Some)
 }
 
 /// Finds routes with the name or the match of an earlier one.
@@ -129,7 +153,11 @@ fn limits(
 }
 
 /// What a route matches, or every fault in it.
-fn conditions(path: &str, config: &MatchConfig, report: &mut Report<'_>) -> Option<Match> {
+pub(super) fn conditions(
+    path: &str,
+    config: &MatchConfig,
+    report: &mut Report<'_>,
+) -> Option<Match> {
     let path_match = config.path.as_ref().map(|condition| {
         let (word, result) = match condition {
             config::PathMatch::Exact(text) => ("exact", PathMatch::exact(text)),
@@ -173,7 +201,7 @@ fn conditions(path: &str, config: &MatchConfig, report: &mut Report<'_>) -> Opti
 }
 
 /// Every item of a list, or a fault for each that is wrong.
-fn each<T, E: Display>(
+pub(super) fn each<T, E: Display>(
     path: &str,
     key: &str,
     texts: &[String],

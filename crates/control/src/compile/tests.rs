@@ -4,6 +4,7 @@
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod examples;
+mod filters;
 mod forwarding;
 mod tls;
 mod together;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use narrows_gateway::filter::Chain;
 use narrows_gateway::passthrough::{Passthrough, TlsRule};
 use narrows_gateway::route::{AuthorityMatch, Router};
 use narrows_gateway::snapshot::{Route, Timeouts, Translate};
@@ -85,10 +86,11 @@ impl Tunnels<'_> {
         let stats = self.previous.route(&name, self.next);
         Some(self.router.attach(Arc::new(Route {
             name: name.into(),
-            upstream,
+            upstream: Some(upstream),
             timeouts: Timeouts { idle, ..Timeouts::default() },
             message_bytes_max: None,
             replay_bytes_max: 0,
+            filters: Chain::default(),
             grpc_web: Translate::No,
             stats,
         })))

@@ -10,20 +10,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Network;
+use super::filter::FilterConfig;
 use super::units::{Limit, Period, Size};
 
 /// Requests that match go to an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["name", "upstream"]))]
+#[schemars(extend("required" = ["name"]))]
 pub struct RouteConfig {
     /// Its name in logs and metrics; no two routes have the same.
     pub name: String,
     /// Which requests. All conditions must hold; without any, every request matches.
     #[serde(rename = "match")]
     pub matches: MatchConfig,
-    /// The name of the upstream that takes them.
-    pub upstream: String,
+    /// The name of the upstream that takes them. Left out only where a filter answers every request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Filters, in this order, behind the global ones and those of the upstream.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterConfig>,
     /// Limits in time. There are none unless written, so that streams may live for hours.
     pub timeouts: RouteTimeouts,
     /// What is done with calls in gRPC-Web.
@@ -163,7 +168,8 @@ impl Default for RouteConfig {
         Self {
             name: String::new(),
             matches: MatchConfig::default(),
-            upstream: String::new(),
+            upstream: None,
+            filters: Vec::new(),
             timeouts: RouteTimeouts::default(),
             grpc_web: GrpcWebRule::Translate,
             message_bytes_max: Limit(None),

@@ -215,7 +215,10 @@ routes: [{ name: '${JOB}', upstream: 'u${JOB}', match: { headers: { x: '$${JOB}'
 ";
     let config = parse(Path::new("c.yaml"), text, env).expect("valid").config;
     assert_eq!(config.workers, Some(3));
-    assert_eq!((&*config.routes[0].name, &*config.routes[0].upstream), ("17", "u17"));
+    assert_eq!(
+        (&*config.routes[0].name, config.routes[0].upstream.as_deref()),
+        ("17", Some("u17"))
+    );
     let literal = ValueMatch::Exact("${JOB}".to_owned());
     assert_eq!(config.routes[0].matches.headers["x"], literal);
 }

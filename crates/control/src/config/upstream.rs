@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
+use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::units::{Limit, Period, Size};
 
@@ -45,6 +46,9 @@ pub struct UpstreamConfig {
     /// fields (`forwarding` of the listener). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyVersion>,
+    /// Filters of the routes that lead here, in this order, behind the global ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<FilterConfig>,
     /// HTTP/2 limits towards nodes.
     pub http2: UpstreamHttp2,
     /// HTTP/1 limits towards nodes.
@@ -235,6 +239,7 @@ impl Default for UpstreamConfig {
             max_connections: 128,
             max_pending: 1024,
             proxy_protocol: None,
+            filters: Vec::new(),
             http2: UpstreamHttp2::default(),
             http1: UpstreamHttp1::default(),
         }

@@ -54,6 +54,7 @@ pub(super) struct Durations {
 pub(super) fn routes(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<WorkerStats>]) {
     durations(text, routes);
     replies(text, routes);
+    filters(text, routes);
     let mut gauge = text.family("http_server_active_requests", Kind::Gauge, "Calls that live now.");
     for route in routes {
         let active = route.stats.shards().iter().map(|shard| shard.active.get()).sum::<i64>();
@@ -132,6 +133,20 @@ fn replies(text: &mut Text, routes: &[&Arc<Route>]) {
             if count != 0 {
                 family.sample(&[("route", &route.name), ("grpc_code", code)], count as f64);
             }
+        }
+    }
+}
+
+fn filters(text: &mut Text, routes: &[&Arc<Route>]) {
+    let help = "Filters that failed and were skipped, or refused the call (on_error).";
+    let mut family = text.family("narrows_filter_errors_total", Kind::Counter, help);
+    for route in routes {
+        // Filters of one name share their counter.
+        let filters = route.filters.filters().iter();
+        let failures: BTreeMap<_, _> =
+            filters.map(|one| (one.filter.name(), one.stats.failures())).collect();
+        for (filter, count) in failures {
+            family.sample(&[("filter", filter), ("route", &route.name)], count as f64);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::control::{Busy, ControlPort, Job};
+use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::*;
@@ -37,10 +38,11 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         .with_no_client_auth();
     let route = Arc::new(Route {
         name: "jobs".into(),
-        upstream: 0,
+        upstream: Some(0),
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     });

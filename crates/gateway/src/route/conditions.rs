@@ -10,6 +10,7 @@ use std::fmt;
 
 pub use text::{AuthorityMatch, HeaderName, Method, Pattern, ValueMatch};
 
+use super::Request;
 use super::parts::{Parts, decoded};
 use crate::snapshot::Networks;
 
@@ -92,6 +93,11 @@ pub(super) type Rank = (u8, Reverse<usize>, Reverse<usize>, bool, Reverse<Option
 // === impl Match ===
 
 impl Match {
+    /// Whether all conditions hold.
+    pub fn accepts(&self, request: &Request<'_>) -> bool {
+        self.failed(&Parts::of(request)).is_none()
+    }
+
     /// The first condition that does not hold.
     pub(super) fn failed(&self, parts: &Parts<'_>) -> Option<Condition<'_>> {
         self.conditions().find(|condition| !condition.holds(parts))

@@ -3,6 +3,7 @@
 use narrows_wire::Indexing;
 
 use super::*;
+use crate::filter::Chain;
 use crate::snapshot::{Networks, Timeouts, Translate};
 use crate::stats::RouteStats;
 
@@ -215,10 +216,11 @@ fn router(routes: Vec<(&str, Match)>) -> Router {
 fn route(name: &str) -> Arc<Route> {
     Arc::new(Route {
         name: name.into(),
-        upstream: 0,
+        upstream: Some(0),
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 0,
+        filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
     })

@@ -2,9 +2,9 @@
 
 use std::fmt::Display;
 
-use narrows_wire::Head;
 use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
+use narrows_wire::{Head, Name};
 
 use super::links::Loss;
 use super::{Worker, hop};
@@ -14,6 +14,7 @@ use crate::link::Side;
 use crate::reply::{self, Cause};
 use crate::slab::Key;
 use crate::snapshot::{OnMissing, Targets};
+use crate::stage::Emitted;
 
 /// How often a call is sent at most when nodes provably do not process it.
 const ATTEMPTS_MAX: u8 = 2;
@@ -84,32 +85,13 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Leg { link, stream } = exchange.client;
         let ended = exchange.request.progress == Progress::Ended;
-        if exchange.is_grpc && !exchange.stages.is_empty() {
+        if exchange.is_grpc && exchange.stages.tell_failures() {
             return self.tell_client_through_stages(key, cause, detail, head);
         }
         let Some(link_ref) = self.links.get_mut(link) else { return };
         match exchange.reply.progress {
             _ if !link_ref.codec.speaks_http() => link_ref.codec.reset(stream, reset_code(cause)),
-            Progress::Nothing if exchange.is_grpc => {
-                let content_type = exchange.head.get(narrows_wire::Name::ContentType);
-                reply::trailers_only(
-                    &mut head,
-                    cause,
-                    detail,
-                    content_type.unwrap_or(b"application/grpc"),
-                );
-                hop::sign(exchange, link_ref, &mut head, &mut self.scratch);
-                link_ref.codec.send_head(stream, &head, End::Stream);
-                exchange.status = 200;
-                exchange.grpc_status = Some(cause.row().grpc.code());
-            }
-            Progress::Nothing => {
-                let body = reply::plain(&mut head, cause, detail);
-                hop::sign(exchange, link_ref, &mut head, &mut self.scratch);
-                link_ref.codec.send_head(stream, &head, End::Open);
-                link_ref.codec.send_data(stream, body.as_bytes(), End::Stream);
-                exchange.status = cause.row().http;
-            }
+            Progress::Nothing => self.tell_in_full(key, cause, detail),
             // A whole number of messages was sent, so a status can follow as if the node had sent it.
             Progress::Begun
                 if exchange.reply_is_grpc && !exchange.reply.messages.is_mid_message() =>
@@ -124,11 +106,37 @@ impl<I: Io> Worker<I> {
             }
             Progress::Ended => {}
         }
-        if !ended {
-            link_ref.codec.reset_after_data(stream, ErrorCode::NO_ERROR);
+        if let Some(link) = self.links.get_mut(link).filter(|_| !ended) {
+            link.codec.reset_after_data(stream, ErrorCode::NO_ERROR);
         }
         self.mark_dirty(link);
         self.keep_head(head);
+    }
+
+    /// Nothing of a reply has been sent, so the client gets one of ours.
+    fn tell_in_full(&mut self, key: Key, cause: Cause, detail: &str) {
+        let mut head = self.spare_head();
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        let mut emitted = Emitted { ended: true, ..Emitted::default() };
+        if exchange.is_grpc {
+            let content_type = exchange.head.get(Name::ContentType).unwrap_or(b"application/grpc");
+            reply::trailers_only(&mut head, cause, detail, content_type);
+            exchange.grpc_status = Some(cause.row().grpc.code());
+        } else {
+            let body = reply::plain(&mut head, cause, detail);
+            // RFC 9110 §9.3.2: no content in a reply to HEAD.
+            if exchange.head.get(Name::Method) != Some(b"HEAD") {
+                emitted.data = body.into_bytes();
+            }
+        }
+        let client = exchange.client;
+        if let Some(link) = self.links.get_mut(client.link) {
+            hop::sign(exchange, link, &mut head, &mut self.scratch);
+        }
+        emitted.head = Some(head);
+        if self.emit(key, emitted).is_err() {
+            self.reset_stream(client.link, client.stream, reset_code(cause));
+        }
     }
 
     fn tell_client_through_stages(

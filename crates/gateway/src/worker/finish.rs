@@ -41,6 +41,7 @@ impl<I: Io> Worker<I> {
             self.rest_link(leg.link);
             self.serve_waiting_of(leg.link);
         }
+        self.filter_end(&exchange);
         self.count(&exchange);
         if self.records().is_some() {
             self.record(&exchange, Kind::End);

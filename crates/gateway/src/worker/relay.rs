@@ -60,10 +60,10 @@ impl<I: Io> Worker<I> {
             }
             websocket.watch(Direction::ToNode, data);
         }
-        if exchange.stages.is_empty() {
-            self.take_request(key, data, end, source);
-        } else {
+        if exchange.request.is_staged {
             self.pass_request(key, data, end);
+        } else {
+            self.take_request(key, data, end, source);
         }
     }
 

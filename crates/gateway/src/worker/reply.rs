@@ -29,7 +29,7 @@ impl<I: Io> Worker<I> {
         }
         self.on_departure(key, from.0, head);
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        if !exchange.stages.is_empty() {
+        if !exchange.stages.is_empty() || Self::is_reply_filtered(exchange) {
             self.note_response_time(key);
             return self.pass_reply(key, Part::Head(head, end));
         }

@@ -8,6 +8,7 @@ use narrows_wire::grpc::{self, Timeout};
 use narrows_wire::{Head, Name};
 
 use super::failure::Failure;
+use super::filters::Passage;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
 use crate::exchange::{Exchange, Leg, Progress};
@@ -111,6 +112,9 @@ impl<I: Io> Worker<I> {
             Some(Err(_)) => return Err(Failure::new(Cause::BadTimeout)),
         };
         exchange.clocks.start(&route.timeouts, asked, now);
+        if !route.filters.is_empty() && self.filter_request(key, route)? == Passage::Answered {
+            return Ok(());
+        }
         if route.grpc_web == Translate::Yes {
             self.translate_grpc_web(key)?;
         }
@@ -124,7 +128,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// A call in gRPC-Web becomes one in gRPC.
-    fn translate_grpc_web(&mut self, key: Key) -> Result<(), Failure> {
+    pub(super) fn translate_grpc_web(&mut self, key: Key) -> Result<(), Failure> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let Some(stage) = GrpcWeb::of(&exchange.head) else { return Ok(()) };
         exchange.is_grpc = true;
@@ -167,7 +171,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let route = exchange.active.snapshot.router.route(index);
         exchange.route = Some(index);
-        exchange.upstream = route.upstream;
+        exchange.upstream = route.upstream.unwrap_or(usize::MAX);
         let shard = route.stats.shard(self.index);
         shard.started.add(1);
         shard.active.add(1);

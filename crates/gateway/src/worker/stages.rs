@@ -3,12 +3,15 @@
 //! What is sent is not what has come, so a sender gets credit for all of it once everything that came out of
 //! the stages has gone (see `Body::credit`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use narrows_wire::codec::End;
 use narrows_wire::{Head, Name};
 
 use super::Worker;
 use crate::exchange::Exchange;
 use crate::io::Io;
+use crate::reply::Cause;
 use crate::slab::Key;
 use crate::stage::{BodyStage, Emitted, Part, Refusal};
 
@@ -29,7 +32,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn pass_request(&mut self, key: Key, data: &[u8], end: End) {
         let mut out = self.spare_bodies.pop().unwrap_or_default();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match exchange.stages.request(data, end, &mut out) {
+        match guarded(|| exchange.stages.request(data, end, &mut out)) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
                 self.take_request(key, &out, end, &[]);
@@ -42,12 +45,17 @@ impl<I: Io> Worker<I> {
     /// Passes a part of a reply through the stages, and on.
     pub(super) fn pass_reply(&mut self, key: Key, part: Part<'_>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match exchange.stages.reply(part) {
-            Ok(emitted) => {
-                let credit = self.emit(key, &emitted);
-                if emitted.ended {
-                    return self.on_reply_end(key);
-                }
+        match guarded(|| exchange.stages.reply(part)) {
+            Ok(emitted) => self.send_emitted(key, emitted),
+            Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
+        }
+    }
+
+    fn send_emitted(&mut self, key: Key, emitted: Emitted) {
+        let ended = emitted.ended;
+        match self.emit(key, emitted) {
+            Ok(_) if ended => self.on_reply_end(key),
+            Ok(credit) => {
                 if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
                     self.grant(node, credit);
                 }
@@ -60,16 +68,20 @@ impl<I: Io> Worker<I> {
     /// they can not say it.
     pub(super) fn pass_failure(&mut self, key: Key, whole: &Head) -> bool {
         let Some(exchange) = self.exchanges.get_mut(key) else { return true };
-        let Ok(emitted) = exchange.stages.reply(Part::Failure(whole)) else { return false };
-        self.emit(key, &emitted);
-        true
+        let Ok(emitted) = guarded(|| exchange.stages.reply(Part::Failure(whole))) else {
+            return false;
+        };
+        self.emit(key, emitted).is_ok()
     }
 
     /// Writes what came out of the stages to the client; gives the credit that the node gets for it.
-    fn emit(&mut self, key: Key, emitted: &Emitted) -> usize {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return 0 };
+    pub(super) fn emit(&mut self, key: Key, mut emitted: Emitted) -> Result<usize, Refusal> {
+        if emitted.head.is_some() {
+            emitted = self.filter_reply(key, emitted)?;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(0) };
         let client = exchange.client;
-        let Some(link) = self.links.get_mut(client.link) else { return 0 };
+        let Some(link) = self.links.get_mut(client.link) else { return Ok(0) };
         let mut ended = false;
         if let Some(head) = &emitted.head {
             exchange.note_http_status(head);
@@ -85,6 +97,18 @@ impl<I: Io> Worker<I> {
             link.codec.send_trailers(client.stream, trailers);
         }
         self.mark_dirty(client.link);
-        self.exchanges.get_mut(key).map_or(0, |exchange| exchange.reply.credit(sent))
+        let credit = self.exchanges.get_mut(key).map_or(0, |exchange| exchange.reply.credit(sent));
+        if let Some(head) = emitted.head {
+            self.keep_head(head);
+        }
+        Ok(credit)
     }
+}
+
+/// A stage that panics ends its own call and no other.
+fn guarded<T>(pass: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    // The stages of a call that ends are not asked again but for how to tell it.
+    catch_unwind(AssertUnwindSafe(pass)).unwrap_or_else(|_| {
+        Err(Refusal { cause: Cause::Internal, detail: "a stage panicked".to_owned() })
+    })
 }

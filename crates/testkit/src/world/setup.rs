@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
+use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
 use narrows_gateway::route::{Match, Router, Template};
@@ -24,6 +25,7 @@ use super::World;
 use super::call::{Call, MODES, Mode};
 use super::client::Client;
 use super::control::{Control, Posted};
+use super::filters::broken_chain;
 use super::net::{Net, Welcome};
 use super::node::Node;
 use super::rng::Rng;
@@ -50,6 +52,8 @@ pub struct Plan {
     pub hostile: bool,
     /// Few connections, short queues, short waits, and connections that are soon old.
     pub tight: bool,
+    /// The route has filters that fail, in all ways.
+    pub broken_filters: bool,
     /// Calls of each client.
     pub calls: usize,
     /// Limits that the others of this plan do not press against.
@@ -126,7 +130,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     let mut new = snapshot(&lookup.store, plan);
     new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
     let stats = old.router.route(0).stats.clone();
-    new.router = router(stats, plan.limits);
+    new.router = router(stats, plan);
     Arc::new(new)
 }
 
@@ -209,7 +213,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
     Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
-        router: router(Arc::new(RouteStats::new(1)), plan.limits),
+        router: router(Arc::new(RouteStats::new(1)), plan),
         upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
         access_log: AccessLog::Off,
     }
@@ -230,18 +234,19 @@ fn server_tls() -> Arc<ServerTls> {
     Arc::new(ServerTls { config: Arc::new(config), certificates, authorities: Authorities::Any })
 }
 
-fn router(stats: Arc<RouteStats>, limits: Limits) -> Router {
+fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
     let route = Route {
         name: "jobs".into(),
-        upstream: 0,
+        upstream: Some(0),
         timeouts: Timeouts {
-            total: limits.total,
-            idle: limits.idle,
+            total: plan.limits.total,
+            idle: plan.limits.idle,
             response: Some(RESPONSE_TIMEOUT),
             ..Timeouts::default()
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
     };

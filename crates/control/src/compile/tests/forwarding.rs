@@ -30,8 +30,7 @@ fn head(fields: &[(&str, &str)]) -> Head {
 fn a_listener_for_bytes_has_no_header_rules() {
     let listener = "[{ address: 127.0.0.1:0, protocol: tcp, forwarding: { via: narrows } }]";
     let faults = errors(&GOOD.replace("[{ address: 127.0.0.1:0 }]", listener));
-    let is_told =
-        |fault: &Fault| fault.to_string().contains("listeners[0].forwarding: only protocol http");
+    let is_told = |fault: &String| fault.contains("listeners[0].forwarding: only protocol http");
     assert!(faults.iter().any(is_told), "{faults:?}");
 }
 

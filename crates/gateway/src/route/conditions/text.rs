@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use narrows_wire::{Head, Name};
+use narrows_wire::{Head, Indexing, Name};
 
 use super::MatchError;
 use crate::route::parts::host_and_port;
@@ -113,7 +113,16 @@ impl Pattern {
         Ok(Self { regex, source: source.into() })
     }
 
-    pub(super) fn matches(&self, text: &[u8]) -> bool {
+    /// Appends `template` to `out` if all of `text` matches; `$1` or `${name}` stands for what a group
+    /// matched.
+    pub fn expand(&self, text: &[u8], template: &str, out: &mut Vec<u8>) -> bool {
+        let Some(groups) = self.regex.captures(text) else { return false };
+        groups.expand(template.as_bytes(), out);
+        true
+    }
+
+    /// Whether all of `text` matches.
+    pub fn matches(&self, text: &[u8]) -> bool {
         self.regex.is_match(text)
     }
 }
@@ -142,9 +151,37 @@ impl HeaderName {
         Ok(Self { known: Name::of(text.as_bytes()), text: text.into() })
     }
 
+    /// A known name that is no pseudo field.
+    pub fn known(name: Name) -> Self {
+        debug_assert!(name != Name::Other && !name.is_pseudo(), "it is a field of its own");
+        Self { known: name, text: name.as_str().into() }
+    }
+
     /// The name in lower case.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Appends a field with this name.
+    pub fn push_to(&self, head: &mut Head, value: &[u8]) {
+        match self.known {
+            Name::Other => head.push_other(self.text.as_bytes(), value, Indexing::MayRepeat),
+            known => head.push(known, value, Indexing::MayRepeat),
+        }
+    }
+
+    /// Gives the field this value, in place of any that it had.
+    pub fn set_in(&self, head: &mut Head, value: &[u8]) {
+        self.remove_from(head);
+        self.push_to(head, value);
+    }
+
+    /// Removes all fields with this name.
+    pub fn remove_from(&self, head: &mut Head) {
+        match self.known {
+            Name::Other => head.retain(|head, field| head.name(field) != self.text.as_bytes()),
+            known => head.remove(known),
+        }
     }
 
     /// The value of the first field with this name.

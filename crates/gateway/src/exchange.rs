@@ -95,6 +95,15 @@ pub struct Body {
     pub messages: MessageScanner,
 }
 
+/// Whether messages keep to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageSize {
+    /// All of them do.
+    Within,
+    /// One is larger.
+    TooLarge,
+}
+
 /// One request and its reply.
 #[derive(Debug)]
 pub struct Exchange {
@@ -204,6 +213,15 @@ impl Body {
         due as usize
     }
 
+    /// Counts the messages of gRPC in the next bytes; `None`: there is no limit.
+    pub fn count_messages(&mut self, data: &[u8], bytes_max: Option<u32>) -> MessageSize {
+        self.messages.feed(data);
+        match bytes_max {
+            Some(max) if self.messages.largest_bytes() > max => MessageSize::TooLarge,
+            _ => MessageSize::Within,
+        }
+    }
+
     fn new() -> Self {
         Self {
             progress: Progress::Nothing,
@@ -257,6 +275,11 @@ impl Exchange {
     /// The route, once matched.
     pub fn route(&self) -> Option<&Route> {
         self.route.map(|index| &**self.active.snapshot.router.route(index))
+    }
+
+    /// The largest message that its route allows.
+    pub fn message_bytes_max(&self) -> Option<u32> {
+        self.route().and_then(|route| route.message_bytes_max)
     }
 
     /// The upstream it goes to.

@@ -27,4 +27,5 @@ pub mod stage;
 pub mod stats;
 pub mod target;
 pub mod timer;
+pub mod transcoding;
 pub mod worker;

@@ -43,6 +43,7 @@ mod reply;
 mod request;
 mod stages;
 mod timers;
+mod transcode;
 mod upstream;
 
 use balance::SmoothWeights;

@@ -13,6 +13,7 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 
 use super::tls::{AlpnList, Watch};
 use crate::config::UpstreamTls;
+use crate::reflection::refresh::{Memory, Refresh};
 
 /// What is carried over from one compilation to the next.
 #[derive(Debug, Clone)]
@@ -22,8 +23,11 @@ pub struct Previous {
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
     sessions: BTreeMap<SessionScope, Sessions>,
     clients: Vec<(ClientScope, Arc<ClientTls>)>,
+    memories: BTreeMap<String, Arc<Memory>>,
     /// Noted while listeners are compiled; not carried over.
     pub(super) watches: Vec<Arc<Watch>>,
+    /// Noted while upstreams are compiled; not carried over.
+    pub(super) refreshes: Vec<Arc<Refresh>>,
 }
 
 /// What TLS towards nodes is made from.
@@ -69,7 +73,9 @@ impl Previous {
             upstreams: BTreeMap::new(),
             sessions: BTreeMap::new(),
             clients: Vec::new(),
+            memories: BTreeMap::new(),
             watches: Vec::new(),
+            refreshes: Vec::new(),
         }
     }
 
@@ -92,6 +98,13 @@ impl Previous {
         let stats = stats.unwrap_or_else(|| Arc::new(UpstreamStats::new(self.workers)));
         next.upstreams.insert(name.to_owned(), stats.clone());
         stats
+    }
+
+    /// What the nodes of an upstream said of themselves, noted in `next`.
+    pub(super) fn memory(&self, upstream: &str, next: &mut Self) -> Arc<Memory> {
+        let memory = self.memories.get(upstream).cloned().unwrap_or_default();
+        next.memories.insert(upstream.to_owned(), memory.clone());
+        memory
     }
 
     /// TLS towards nodes, as it was or made now, noted in `next`.

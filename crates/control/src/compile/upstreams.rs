@@ -12,11 +12,13 @@ use narrows_gateway::snapshot::{
     ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
+use super::transcode::{self, Asked};
 use super::{NEVER, http1, http2};
 use crate::config::{Config, LookupConfig, OnMissingConfig, ProtocolWord, UpstreamConfig};
 
@@ -32,6 +34,7 @@ pub(super) struct Plan<'a> {
     name: String,
     config: &'a UpstreamConfig,
     tls: Arc<ClientTls>,
+    transcoding: Option<Arc<Transcoding>>,
     h2: Arc<h2::Config>,
     h1: Arc<h1::Config>,
     targets: PlannedTargets<'a>,
@@ -68,7 +71,13 @@ pub(super) fn plan<'a>(
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
+<<<<<<< HEAD
             plans.push(Plan { name: name.clone(), config: upstream, tls, h2, h1, targets });
+=======
+            let asked = Asked { name, path: &path, upstream, tls: &tls };
+            let transcoding = transcode::compile(&asked, previous, next, report);
+            plans.push(Plan { name, config: upstream, tls, transcoding, h2, h1, targets });
+>>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
         }
     }
     cycles(config, report);
@@ -136,6 +145,7 @@ pub(super) fn finish(
             protocol: Protocol { speaks, tls },
             tls: plan.tls,
             targets,
+            transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
             connect_timeout: config.connect_timeout.0,

@@ -11,8 +11,14 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
+<<<<<<< HEAD
 use crate::compile::{self, Compiled, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
+=======
+use crate::compile::{Compiled, Previous, Watch, compile};
+use crate::config::{self, AccessFormat, Fault, Loaded, LogPath};
+use crate::reflection::refresh::Refresh;
+>>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -26,6 +32,8 @@ pub struct Current {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Nodes that are asked for their methods.
+    pub refreshes: Vec<Arc<Refresh>>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -61,11 +69,11 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, next } = compiled;
+        let Compiled { snapshot, warnings, watches, refreshes, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        Ok((Current { loaded, snapshot, warnings, watches, loaded_at }, next))
+        Ok((Current { loaded, snapshot, warnings, watches, refreshes, loaded_at }, next))
     });
     finished(task.await)
 }

@@ -7,8 +7,9 @@ use narrows_wire::codec::End;
 use narrows_wire::{Head, Name};
 
 use super::Worker;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, MessageSize};
 use crate::io::Io;
+use crate::reply::Cause;
 use crate::slab::Key;
 use crate::stage::{BodyStage, Emitted, Part, Refusal};
 
@@ -32,7 +33,17 @@ impl<I: Io> Worker<I> {
         match exchange.stages.request(data, end, &mut out) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
-                self.take_request(key, &out, end, &[]);
+                let limit = exchange.message_bytes_max();
+                let size = match exchange.is_grpc {
+                    true => exchange.request.count_messages(&out, limit),
+                    false => MessageSize::Within,
+                };
+                match size {
+                    MessageSize::Within => self.take_request(key, &out, end, &[]),
+                    MessageSize::TooLarge => {
+                        self.fail(key, Cause::MessageTooLarge, String::new());
+                    }
+                }
             }
             Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
         }

@@ -13,11 +13,8 @@ mod load;
 pub mod logging;
 mod notify;
 mod open;
-<<<<<<< HEAD
 mod port;
-=======
 mod refreshes;
->>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
 mod state;
 
 use std::io;

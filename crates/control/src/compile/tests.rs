@@ -7,6 +7,7 @@ mod examples;
 mod forwarding;
 mod tls;
 mod together;
+mod transcode;
 
 use std::path::Path;
 use std::sync::Arc;

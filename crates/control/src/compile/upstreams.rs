@@ -71,13 +71,10 @@ pub(super) fn plan<'a>(
         trust(&path, upstream, &mut roots, report);
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
-<<<<<<< HEAD
-            plans.push(Plan { name: name.clone(), config: upstream, tls, h2, h1, targets });
-=======
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
+            let name = name.clone();
             plans.push(Plan { name, config: upstream, tls, transcoding, h2, h1, targets });
->>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
         }
     }
     cycles(config, report);
@@ -107,7 +104,7 @@ fn forward<'a>(
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
             if let Some(tls) = tls {
-                plans.push(Plan { name, config, tls, h2, h1, targets });
+                plans.push(Plan { name, config, tls, transcoding: None, h2, h1, targets });
             }
         }
     }

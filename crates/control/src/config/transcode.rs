@@ -51,7 +51,8 @@ pub struct ProtosConfig {
     /// The files with the services. Each lies in one of the directories of `include`.
     pub files: Vec<FilePath>,
     /// Directories in which imports are looked for, the first one first. Files of
-    /// `google/protobuf` need none. Default: the directories of `files`.
+    /// `google/protobuf`, and those of `google/api` that hold the annotations, need none. Default:
+    /// the directories of `files`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<FilePath>,
 }

@@ -11,14 +11,9 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-<<<<<<< HEAD
 use crate::compile::{self, Compiled, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
-=======
-use crate::compile::{Compiled, Previous, Watch, compile};
-use crate::config::{self, AccessFormat, Fault, Loaded, LogPath};
 use crate::reflection::refresh::Refresh;
->>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
 use crate::stores::Stores;
 
 /// The configuration in force.

@@ -10,12 +10,8 @@ use super::failure::Failure;
 use super::transcode::Binding;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
-<<<<<<< HEAD
-use crate::exchange::{Exchange, Leg, Progress};
-use crate::forward::Forward;
-=======
 use crate::exchange::{Exchange, Leg, MessageSize, Progress};
->>>>>>> 2ff99a3 (JSON to gRPC in the product: an upstream names descriptors, protos, or reflection)
+use crate::forward::Forward;
 use crate::io::Io;
 use crate::link::Side;
 use crate::reply::Cause;

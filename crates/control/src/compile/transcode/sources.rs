@@ -4,11 +4,25 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
+use protox::file::{
+    ChainFileResolver, File as ProtoFile, FileResolver, GoogleFileResolver, IncludeFileResolver,
+};
+
 use crate::compile::report::Report;
 use crate::config::{FilePath, ProtosConfig};
 
 /// The largest file with descriptors.
 pub(super) const DESCRIPTORS_BYTES_MAX: u64 = 64 << 20;
+
+/// Files that every annotated service imports.
+const ANNOTATIONS: [(&str, &str); 3] = [
+    ("google/api/annotations.proto", include_str!("../../../protos/google/api/annotations.proto")),
+    ("google/api/http.proto", include_str!("../../../protos/google/api/http.proto")),
+    ("google/api/httpbody.proto", include_str!("../../../protos/google/api/httpbody.proto")),
+];
+
+/// Finds [`ANNOTATIONS`] where no directory has them.
+struct Annotations;
 
 /// Reads an encoded set.
 pub(super) fn descriptors(file: &FilePath) -> Result<Vec<u8>, String> {
@@ -39,8 +53,11 @@ pub(super) fn protos(
         [] => parents(&config.files),
         listed => listed.iter().map(|directory| directory.0.clone()).collect(),
     };
-    let compiler = protox::Compiler::new(include).map_err(|error| place(&error));
-    let mut compiler = report.ok(format!("{path}.include"), compiler)?;
+    let mut resolver = ChainFileResolver::new();
+    include.into_iter().for_each(|directory| resolver.add(IncludeFileResolver::new(directory)));
+    resolver.add(GoogleFileResolver::new());
+    resolver.add(Annotations);
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).include_source_info(true);
     let mut is_whole = true;
     for (at, file) in config.files.iter().enumerate() {
@@ -50,6 +67,14 @@ pub(super) fn protos(
     }
     // Not by way of `prost_types`, which would lose the annotations.
     is_whole.then(|| compiler.encode_file_descriptor_set())
+}
+
+impl FileResolver for Annotations {
+    fn open_file(&self, name: &str) -> Result<ProtoFile, protox::Error> {
+        let found = ANNOTATIONS.iter().find(|(known, _)| *known == name);
+        let (name, source) = found.ok_or_else(|| protox::Error::file_not_found(name))?;
+        ProtoFile::from_source(name, source)
+    }
 }
 
 /// The directories of the files, each once.

@@ -144,13 +144,13 @@ fn the_log_has_the_callers_path_and_metrics_the_method() {
     assert_eq!(curl(&gateway, "/v1/items/3", &[]).status, 200);
     let lines = support::log_lines(&gateway, 3);
     let line = &lines[1];
-    assert_eq!(line["path"], "/v1/fail/5");
+    assert_eq!((line["method"].as_str(), line["path"].as_str()), (Some("GET"), Some("/v1/fail/5")));
     assert_eq!(
         (line["status"].as_u64(), line["grpc_status"].as_u64()),
         (Some(404), Some(5)),
         "{line}"
     );
-    assert_eq!(line["messages_in"], 1, "{line}");
+    assert_eq!(line["msgs_in"], 1, "{line}");
     let handled = |labels| gateway.metric("grpc_server_handled_total", labels);
     assert_eq!(handled(r#"grpc_method="GetItem",grpc_code="OK""#), 1.0);
     assert_eq!(handled(r#"grpc_method="Fail",grpc_code="NotFound""#), 1.0);

@@ -149,6 +149,8 @@ pub struct Exchange {
     pub stages: Stages,
     /// The path that was asked for, where a stage asks the node for another.
     pub original_path: Option<Box<[u8]>>,
+    /// The method that was asked for, likewise.
+    pub original_method: Option<Box<[u8]>>,
     /// The request's body.
     pub request: Body,
     /// The reply's body.
@@ -261,6 +263,7 @@ impl Exchange {
             reply_is_grpc: false,
             stages: Stages::default(),
             original_path: None,
+            original_method: None,
             request: Body::new(),
             reply: Body::new(),
             status: 0,

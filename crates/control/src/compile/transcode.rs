@@ -16,7 +16,7 @@ use narrows_transcode::{Fault, Wrong};
 use super::previous::Previous;
 use super::report::Report;
 use crate::config::{
-    EndpointConfig, ProtocolWord, ReflectionConfig, TranscodeConfig, UpstreamConfig,
+    EndpointConfig, ProtocolWord, ReflectionConfig, Severity, TranscodeConfig, UpstreamConfig,
 };
 use crate::reflection::refresh::{self, Node, Refresh, Security};
 
@@ -38,6 +38,8 @@ enum Source<'a> {
     Nodes(&'a ReflectionConfig),
 }
 
+const ONE_SOURCE: &str = "write exactly one of descriptors, protos, and reflection";
+
 /// What makes JSON into gRPC for this upstream, if anything does. What nodes are to be asked is
 /// noted in `next`.
 pub(super) fn compile(
@@ -48,7 +50,9 @@ pub(super) fn compile(
 ) -> Option<Arc<Transcoding>> {
     let config = asked.upstream.transcode.as_ref()?;
     let path = format!("{}.transcode", asked.path);
-    check_protocol(&path, asked.upstream.protocol, report);
+    if report.is_certain(&format!("{}.protocol", asked.path)) {
+        check_protocol(&path, asked.upstream.protocol, report);
+    }
     check_description(&path, config, report);
     let options = options::options(config);
     let transcoding = Arc::new(Transcoding::new(config.openapi.as_deref().map(Into::into)));
@@ -98,8 +102,12 @@ fn source<'a>(
             Some(Source::Set("protos", sources::protos(&format!("{path}.protos"), protos, report)?))
         }
         (None, None, Some(reflection)) => Some(Source::Nodes(reflection)),
+        (None, None, None) => {
+            report.none(path, ONE_SOURCE, Severity::Error);
+            None
+        }
         _ => {
-            report.error(path, "write exactly one of descriptors, protos, and reflection");
+            report.error(path, ONE_SOURCE);
             None
         }
     }

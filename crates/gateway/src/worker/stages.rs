@@ -17,10 +17,15 @@ impl<I: Io> Worker<I> {
     /// Gives an exchange one more stage.
     pub(super) fn add_stage(&mut self, key: Key, stage: Box<dyn BodyStage>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let path = exchange.head.get(Name::Path).unwrap_or_default().to_vec();
+        let before = [Name::Path, Name::Method].map(|name| exchange.head.get(name).map(Box::from));
         exchange.stages.push(stage, &mut exchange.head);
-        if exchange.original_path.is_none() && exchange.head.get(Name::Path) != Some(&path[..]) {
-            exchange.original_path = Some(path.into_boxed_slice());
+        let Exchange { head, original_path, original_method, .. } = exchange;
+        for (name, before, original) in
+            [(Name::Path, &before[0], original_path), (Name::Method, &before[1], original_method)]
+        {
+            if original.is_none() && head.get(name) != before.as_deref() {
+                original.clone_from(before);
+            }
         }
         exchange.request.is_staged = true;
         exchange.reply.is_staged = true;

@@ -56,6 +56,8 @@ fn every_fault_is_told_with_its_place() {
     put(&place, "path.proto", &SERVICE.replace("{id}", "{name}"));
     put(&place, "empty.pb", "");
     put(&place, "bad.pb", "no descriptors");
+    let large = fs::File::create(place.path().join("large.pb")).expect("a scratch file");
+    large.set_len((64 << 20) + 1).expect("a sparse file");
     let one = "write exactly one of descriptors, protos, and reflection";
     for (transcode, expected) in [
         ("services: [a]", format!("upstreams.u.transcode: {one}")),
@@ -84,6 +86,7 @@ fn every_fault_is_told_with_its_place() {
         ),
         ("descriptors: empty.pb", "upstreams.u.transcode.descriptors: ".to_owned()),
         ("descriptors: bad.pb", "upstreams.u.transcode.descriptors: the descriptors can".into()),
+        ("descriptors: large.pb", "large.pb holds more than 67108864 bytes".into()),
         ("descriptors: none.pb", "upstreams.u.transcode.descriptors: can not read ".into()),
         (
             "reflection: {}, openapi: openapi.json",
@@ -91,7 +94,7 @@ fn every_fault_is_told_with_its_place() {
                 .into(),
         ),
     ] {
-        let faults = compile_in(&place, transcode).expect_err(transcode);
+        let faults = compile_in(&place, transcode).map(drop).expect_err(transcode);
         let texts: Vec<_> = faults.iter().map(ToString::to_string).collect();
         assert!(texts.len() == 1 && texts[0].contains(&expected), "{texts:#?} for {expected}");
     }
@@ -110,7 +113,7 @@ fn only_upstreams_that_speak_grpc_and_can_be_asked_take_json() {
             "upstreams.u.transcode.reflection: the upstream lists no endpoints that could be asked",
         ),
     ] {
-        let faults = load_and_compile(&place, upstream).expect_err(expected);
+        let faults = load_and_compile(&place, upstream).map(drop).expect_err(expected);
         assert!(faults[0].to_string().ends_with(expected), "{faults:#?}");
     }
 }

@@ -10,7 +10,7 @@ mod streams;
 mod support;
 
 use narrows_e2e::shop::Shop;
-use narrows_testkit::servers::Narrows;
+use narrows_testkit::servers::repository;
 use serde_json::{Value, json};
 
 use support::{config, curl, from_descriptors};
@@ -182,7 +182,7 @@ fn grpc_passes_untouched_beside_json() {
 #[test]
 fn protos_are_compiled_by_the_gateway_and_their_faults_have_places() {
     let shop = Shop::start();
-    let file = narrows_testkit::servers::repository().join("e2e/protos/shop.proto");
+    let file = repository().join("e2e/protos/shop.proto");
     let source = format!("protos: {{ files: ['{}'] }}", file.display());
     let gateway = support::start(&config(&shop, &source, ""));
     assert_eq!(curl(&gateway, "/v1/items/8", &[]).json(), json!({ "id": "8" }));

@@ -12,5 +12,6 @@ pub mod frames;
 pub mod handshake;
 pub mod openssl;
 pub mod server;
+pub mod shop;
 pub mod sockets;
 pub mod wire;

@@ -8,6 +8,7 @@
 
 mod guard;
 mod health;
+mod openapi;
 mod orders;
 mod reply;
 mod routes;
@@ -51,6 +52,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/connections", get(views::connections))
         .route("/streams", get(views::streams))
         .route("/explain", post(views::explain))
+        .route("/openapi/{upstream}", get(openapi::openapi))
         .route("/stores", get(routes::stores))
         .route("/stores/{store}/routes", get(routes::list))
         .route(

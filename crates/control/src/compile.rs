@@ -19,6 +19,7 @@ mod report;
 mod routes;
 mod stores;
 mod tls;
+mod transcode;
 mod tunnels;
 mod upstreams;
 
@@ -35,6 +36,7 @@ pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::reflection::refresh::Refresh;
 use report::Report;
 
 /// A configuration that can be used.
@@ -46,6 +48,8 @@ pub struct Compiled {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Nodes that are asked for their methods.
+    pub refreshes: Vec<Arc<Refresh>>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -84,8 +88,9 @@ pub fn compile(
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
     let watches = std::mem::take(&mut next.watches);
+    let refreshes = std::mem::take(&mut next.refreshes);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, next })
+    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, refreshes, next })
 }
 
 /// The configuration of a draft, or every fault in it.

@@ -27,6 +27,7 @@ mod source;
 mod store;
 mod suggest;
 mod tls;
+mod transcode;
 mod units;
 mod upstream;
 mod yaml;
@@ -71,6 +72,10 @@ pub use store::{
     Topology, ValueForm,
 };
 pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
+pub use transcode::{
+    DefaultsWord, EnumWord, NamesWord, PrintConfig, ProtosConfig, ReflectionConfig,
+    TranscodeConfig, TranscodeLimits, UnknownWord,
+};
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
     EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,

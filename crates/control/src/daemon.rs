@@ -14,6 +14,7 @@ pub mod logging;
 mod notify;
 mod open;
 mod port;
+mod refreshes;
 mod state;
 
 use std::io;
@@ -69,6 +70,7 @@ pub struct Daemon {
     log: Option<AccessLog>,
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     certificates: JoinHandle<()>,
+    refreshes: JoinHandle<()>,
     path: PathBuf,
     previous: Previous,
 }
@@ -137,6 +139,7 @@ impl Daemon {
             AccessLog::start(records, load::access_log(&current)).map_err(StartError::Start)?;
         let shared = Arc::new(Shared::new(&running, current, stores, log.stats().clone(), sender));
         let certificates = tokio::spawn(certificates::watch(shared.clone()));
+        let refreshes = tokio::spawn(refreshes::follow(shared.clone()));
         let mut daemon = Self {
             shared,
             orders,
@@ -146,6 +149,7 @@ impl Daemon {
             log: Some(log),
             admin: None,
             certificates,
+            refreshes,
             path: path.to_owned(),
             previous,
         };
@@ -355,6 +359,7 @@ impl Daemon {
             log.finish();
         }
         self.certificates.abort();
+        self.refreshes.abort();
         if let Some((_, task)) = self.admin.take() {
             task.abort();
         }

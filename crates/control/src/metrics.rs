@@ -18,6 +18,7 @@ use narrows_gateway::control::ConnectionInfo;
 use narrows_gateway::snapshot::Snapshot;
 use narrows_gateway::stats::WorkerStats;
 
+use crate::reflection::refresh::Refresh;
 use text::Kind;
 pub use text::{CONTENT_TYPE, Text};
 
@@ -54,6 +55,8 @@ pub struct Sources<'a> {
     pub workers: &'a [Arc<WorkerStats>],
     /// What the workers said when asked for their connections.
     pub connections: &'a [ConnectionInfo],
+    /// Who asks nodes for their methods.
+    pub refreshes: &'a [Arc<Refresh>],
     /// The control plane's own.
     pub condition: Condition,
 }
@@ -67,9 +70,24 @@ pub fn render(sources: &Sources<'_>) -> String {
     links::downstream(&mut text, sources);
     links::upstream(&mut text, sources);
     links::lookups(&mut text, sources);
+    refreshes(&mut text, sources);
     condition(&mut text, sources);
     process::render(&mut text, &process::read());
     text.into_string()
+}
+
+fn refreshes(text: &mut Text, sources: &Sources<'_>) {
+    let help = "Nodes asked for their methods, by result: taken, same (nothing new), failed (those before stay in force).";
+    let mut family = text.family("narrows_reflections_total", Kind::Counter, help);
+    for refresh in sources.refreshes {
+        let counts = refresh.counts();
+        for (result, count) in
+            [("taken", counts.taken), ("same", counts.same), ("failed", counts.failed)]
+        {
+            let labels = [("upstream", refresh.upstream()), ("result", result)];
+            family.sample(&labels, count as f64);
+        }
+    }
 }
 
 fn condition(text: &mut Text, sources: &Sources<'_>) {

@@ -16,7 +16,9 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 mod codec;
+mod connect;
 mod messages;
+pub mod refresh;
 
 use codec::Prost;
 use messages::{

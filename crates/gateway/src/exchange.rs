@@ -98,6 +98,15 @@ pub struct Body {
     pub messages: MessageScanner,
 }
 
+/// Whether messages keep to a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageSize {
+    /// All of them do.
+    Within,
+    /// One is larger.
+    TooLarge,
+}
+
 /// One request and its reply.
 #[derive(Debug)]
 pub struct Exchange {
@@ -149,6 +158,8 @@ pub struct Exchange {
     pub stages: Stages,
     /// The path that was asked for, where a stage asks the node for another.
     pub original_path: Option<Box<[u8]>>,
+    /// The method that was asked for, likewise.
+    pub original_method: Option<Box<[u8]>>,
     /// The request's body.
     pub request: Body,
     /// The reply's body.
@@ -213,6 +224,15 @@ impl Body {
         due as usize
     }
 
+    /// Counts the messages of gRPC in the next bytes; `None`: there is no limit.
+    pub fn count_messages(&mut self, data: &[u8], bytes_max: Option<u32>) -> MessageSize {
+        self.messages.feed(data);
+        match bytes_max {
+            Some(max) if self.messages.largest_bytes() > max => MessageSize::TooLarge,
+            _ => MessageSize::Within,
+        }
+    }
+
     fn new() -> Self {
         Self {
             progress: Progress::Nothing,
@@ -261,6 +281,7 @@ impl Exchange {
             filtered: Filtered::default(),
             stages: Stages::default(),
             original_path: None,
+            original_method: None,
             request: Body::new(),
             reply: Body::new(),
             status: 0,
@@ -275,6 +296,11 @@ impl Exchange {
     /// The route, once matched.
     pub fn route(&self) -> Option<&Route> {
         self.route.map(|index| &**self.active.snapshot.router.route(index))
+    }
+
+    /// The largest message that its route allows.
+    pub fn message_bytes_max(&self) -> Option<u32> {
+        self.route().and_then(|route| route.message_bytes_max)
     }
 
     /// The upstream it goes to.

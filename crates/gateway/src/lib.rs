@@ -30,5 +30,6 @@ pub mod stage;
 pub mod stats;
 pub mod target;
 pub mod timer;
+pub mod transcoding;
 pub mod websocket;
 pub mod worker;

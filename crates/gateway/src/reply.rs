@@ -52,6 +52,9 @@ pub enum Cause {
     ProxyAuthRequired,
     ForwardDenied,
     BadBody,
+    BadParameters,
+    NotBound,
+    NoDescriptors,
     BadRequest,
     RequestLineTooLong,
     HeadTooLarge,
@@ -125,6 +128,9 @@ table! {
     ProxyAuthRequired Unauthenticated   407 "UAEX" "proxy_auth_required" "the proxy wants to know who asks"
     ForwardDenied     PermissionDenied  403 "UAEX" "forward_denied"     "the proxy does not go to this host"
     BadBody           InvalidArgument   400 "LR"   "bad_body"           "the body of the request is malformed"
+    BadParameters     InvalidArgument   400 "LR"   "bad_parameters"     "the parameters of the request can not be read"
+    NotBound          Unimplemented     404 "NR"   "not_bound"          "no method is bound to the request"
+    NoDescriptors     Unavailable       503 "UH"   "no_descriptors"     "the methods of the upstream are not known yet"
     BadRequest        InvalidArgument   400 "LR"   "bad_request"        "the request breaks the protocol"
     RequestLineTooLong InvalidArgument  414 "LR"   "request_line_too_long" "the request line is over its limit"
     HeadTooLarge      ResourceExhausted 431 "LR"   "head_too_large"     "the header fields are over their limit"

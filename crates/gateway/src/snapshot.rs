@@ -19,6 +19,7 @@ use crate::passthrough::Passthrough;
 use crate::route::{Router, Template};
 use crate::sources::SourceRules;
 use crate::stats::{RouteStats, UpstreamStats};
+use crate::transcoding::Transcoding;
 
 /// The configuration as the data plane uses it.
 #[derive(Debug)]
@@ -210,6 +211,8 @@ pub struct Upstream {
     pub tls: Arc<ClientTls>,
     /// Where calls go.
     pub targets: Targets,
+    /// Makes requests in JSON into calls in gRPC; `None`: all requests pass as they are.
+    pub transcoding: Option<Arc<Transcoding>>,
     /// HTTP/2 limits towards nodes.
     pub h2: Arc<h2::Config>,
     /// HTTP/1 limits towards nodes.

@@ -47,6 +47,7 @@ mod reply;
 mod request;
 mod stages;
 mod timers;
+mod transcode;
 mod upstream;
 mod websocket;
 

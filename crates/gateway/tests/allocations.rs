@@ -322,6 +322,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
             budget: Duration::from_millis(500),
             on_missing: OnMissing::Fail,
         }),
+        transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         // The wheel allocates when the first timer fires, once. None fires in this test.

@@ -17,6 +17,7 @@ pub(super) async fn index() -> Json<Value> {
     Json(json!({ "pages": [
         "GET /healthz", "GET /livez", "GET /readyz", "GET /version", "GET /metrics", "GET /config",
         "GET /routes", "GET /upstreams", "GET /connections", "GET /streams", "POST /explain",
+        "GET /openapi/{upstream}",
         "GET /stores", "GET /stores/{store}/routes?prefix=&after=&limit=",
         "GET|PUT|DELETE /stores/{store}/routes/{key}?ttl=",
         "POST /reload", "POST /drain?timeout=", "PUT /logging?level=",
@@ -57,10 +58,12 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     // Waits for workers and reads files.
     let page = tokio::task::spawn_blocking(move || {
         let connections = shared.handle.connections(PATIENCE);
+        let current = shared.current();
         metrics::render(&metrics::Sources {
-            snapshot: &shared.current().snapshot,
+            snapshot: &current.snapshot,
             workers: &shared.workers,
             connections: &connections,
+            refreshes: &current.refreshes,
             condition: shared.condition(),
         })
     });

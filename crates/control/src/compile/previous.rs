@@ -13,6 +13,7 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 
 use super::tls::{AlpnList, Watch};
 use crate::config::UpstreamTls;
+use crate::reflection::refresh::{Memory, Refresh};
 
 /// What is carried over from one compilation to the next.
 #[derive(Debug, Clone)]
@@ -24,8 +25,11 @@ pub struct Previous {
     filters: BTreeMap<(String, &'static str), Arc<FilterStats>>,
     sessions: BTreeMap<SessionScope, Sessions>,
     clients: Vec<(ClientScope, Arc<ClientTls>)>,
+    memories: BTreeMap<String, Arc<Memory>>,
     /// Noted while listeners are compiled; not carried over.
     pub(super) watches: Vec<Arc<Watch>>,
+    /// Noted while upstreams are compiled; not carried over.
+    pub(super) refreshes: Vec<Arc<Refresh>>,
 }
 
 /// What TLS towards nodes is made from.
@@ -72,7 +76,9 @@ impl Previous {
             filters: BTreeMap::new(),
             sessions: BTreeMap::new(),
             clients: Vec::new(),
+            memories: BTreeMap::new(),
             watches: Vec::new(),
+            refreshes: Vec::new(),
         }
     }
 
@@ -109,6 +115,13 @@ impl Previous {
         let stats = known.unwrap_or_else(|| Arc::new(FilterStats::new(self.workers)));
         next.filters.insert(key, stats.clone());
         stats
+    }
+
+    /// What the nodes of an upstream said of themselves, noted in `next`.
+    pub(super) fn memory(&self, upstream: &str, next: &mut Self) -> Arc<Memory> {
+        let memory = self.memories.get(upstream).cloned().unwrap_or_default();
+        next.memories.insert(upstream.to_owned(), memory.clone());
+        memory
     }
 
     /// TLS towards nodes, as it was or made now, noted in `next`.

@@ -8,6 +8,7 @@ mod filters;
 mod forwarding;
 mod tls;
 mod together;
+mod transcode;
 
 use std::path::Path;
 use std::sync::Arc;

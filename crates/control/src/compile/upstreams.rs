@@ -12,12 +12,14 @@ use narrows_gateway::snapshot::{
     ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
+use super::transcode::{self, Asked};
 use super::{NEVER, http1, http2};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
@@ -35,6 +37,7 @@ pub(super) struct Plan<'a> {
     name: String,
     config: &'a UpstreamConfig,
     tls: Arc<ClientTls>,
+    transcoding: Option<Arc<Transcoding>>,
     h2: Arc<h2::Config>,
     h1: Arc<h1::Config>,
     targets: PlannedTargets<'a>,
@@ -76,7 +79,10 @@ pub(super) fn plan<'a>(
         }
         let targets = targets(&path, upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
-            plans.push(Plan { name: name.clone(), config: upstream, tls, h2, h1, targets });
+            let asked = Asked { name, path: &path, upstream, tls: &tls };
+            let transcoding = transcode::compile(&asked, previous, next, report);
+            let name = name.clone();
+            plans.push(Plan { name, config: upstream, tls, transcoding, h2, h1, targets });
         }
     }
     cycles(config, report);
@@ -106,7 +112,7 @@ fn forward<'a>(
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
             if let Some(tls) = tls {
-                plans.push(Plan { name, config, tls, h2, h1, targets });
+                plans.push(Plan { name, config, tls, transcoding: None, h2, h1, targets });
             }
         }
     }
@@ -144,6 +150,7 @@ pub(super) fn finish(
             protocol: Protocol { speaks, tls },
             tls: plan.tls,
             targets,
+            transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
             connect_timeout: config.connect_timeout.0,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Network, NodeAddress};
 use super::filter::FilterConfig;
 use super::path::FilePath;
+use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
 /// A set of nodes. Exactly one of `endpoints` and `lookup` says which node takes a call.
@@ -27,6 +28,10 @@ pub struct UpstreamConfig {
     /// Finds the node of each call in a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupConfig>,
+    /// Makes requests in JSON into calls in gRPC, for protocols `h2c` and `h2`. Default: every
+    /// request passes as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcode: Option<TranscodeConfig>,
     /// TCP connect and TLS handshake together.
     pub connect_timeout: Period,
     /// How long a call waits for a stream on a connection.
@@ -232,6 +237,7 @@ impl Default for UpstreamConfig {
             endpoints: Vec::new(),
             load_balancing: LoadBalancing::default(),
             lookup: None,
+            transcode: None,
             connect_timeout: Period::seconds(2),
             acquire_timeout: Period::seconds(5),
             idle_timeout: Limit(Some(Period::seconds(60))),

@@ -13,6 +13,7 @@ use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
 use crate::compile::{self, Compiled, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
+use crate::reflection::refresh::Refresh;
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -26,6 +27,8 @@ pub struct Current {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Nodes that are asked for their methods.
+    pub refreshes: Vec<Arc<Refresh>>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -61,11 +64,11 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, next } = compiled;
+        let Compiled { snapshot, warnings, watches, refreshes, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        Ok((Current { loaded, snapshot, warnings, watches, loaded_at }, next))
+        Ok((Current { loaded, snapshot, warnings, watches, refreshes, loaded_at }, next))
     });
     finished(task.await)
 }

@@ -11,7 +11,7 @@ use narrows_gateway::control::Handle;
 use narrows_gateway::runtime::Running;
 use narrows_gateway::stats::WorkerStats;
 use narrows_wire::Time;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::load::{Applied, Current};
 use crate::access_log::LogStats;
@@ -56,6 +56,7 @@ pub struct Shared {
     /// The listeners that were opened at the start.
     pub listeners: Vec<(Arc<str>, SocketAddr)>,
     current: ArcSwap<Current>,
+    changed: Notify,
     orders: mpsc::Sender<Order>,
     started: Time,
     draining: AtomicBool,
@@ -81,6 +82,7 @@ impl Shared {
             log,
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),
+            changed: Notify::new(),
             orders,
             started: clock::now(),
             draining: AtomicBool::new(false),
@@ -126,6 +128,12 @@ impl Shared {
 
     pub(super) fn use_now(&self, current: Current) {
         self.current.store(Arc::new(current));
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next configuration; for one task alone.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub(super) fn set_draining(&self) {

@@ -57,6 +57,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
             budget: Duration::from_millis(500),
             on_missing: OnMissing::Fail,
         }),
+        transcoding: None,
         h2: h2.clone(),
         h1: Arc::default(),
         connect_timeout: Duration::from_secs(5),

@@ -136,12 +136,14 @@ impl<I: Io> Worker<I> {
             (Text::RequestId, Name::XRequestId),
             (Text::Traceparent, Name::Traceparent),
         ] {
-            if let Some(text) = exchange.head.get(name) {
+            let original = match field {
+                Text::Method => exchange.original_method.as_deref(),
+                Text::Path => exchange.original_path.as_deref(),
+                _ => None,
+            };
+            if let Some(text) = original.or_else(|| exchange.head.get(name)) {
                 record.set_text(field, text);
             }
-        }
-        if let Some(path) = &exchange.original_path {
-            record.set_text(Text::Path, path);
         }
         record.set_text(Text::GrpcMessage, exchange.detail.as_bytes());
         if self.recorder.push(record).is_err() {

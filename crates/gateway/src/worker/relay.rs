@@ -10,7 +10,7 @@ use narrows_wire::Name;
 use narrows_wire::codec::{End, StreamKey};
 
 use super::Worker;
-use crate::exchange::{Body, Leg, Progress, Stage};
+use crate::exchange::{Leg, MessageSize, Progress, Stage};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -46,8 +46,13 @@ impl<I: Io> Worker<I> {
 
     fn on_request_data(&mut self, key: Key, data: &[u8], end: End, source: &[u8]) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let limit = exchange.route().and_then(|route| route.message_bytes_max);
-        if !count(&mut exchange.request, exchange.is_grpc, data, limit) {
+        let limit = exchange.message_bytes_max();
+        exchange.request.bytes += data.len() as u64;
+        // What stages make of it is counted behind them.
+        if exchange.is_grpc
+            && !exchange.request.is_staged
+            && exchange.request.count_messages(data, limit) == MessageSize::TooLarge
+        {
             return self.fail(key, Cause::MessageTooLarge, String::new());
         }
         if end == End::Stream {
@@ -120,8 +125,11 @@ impl<I: Io> Worker<I> {
 
     fn on_reply_data(&mut self, key: Key, data: &[u8], end: End, source: &[u8]) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let limit = exchange.route().and_then(|route| route.message_bytes_max);
-        if !count(&mut exchange.reply, exchange.reply_is_grpc, data, limit) {
+        let limit = exchange.message_bytes_max();
+        exchange.reply.bytes += data.len() as u64;
+        if exchange.reply_is_grpc
+            && exchange.reply.count_messages(data, limit) == MessageSize::TooLarge
+        {
             return self.fail(key, Cause::MessageTooLarge, String::new());
         }
         if let Some(websocket) = &mut exchange.websocket {
@@ -216,16 +224,6 @@ impl<I: Io> Worker<I> {
             self.answer_health(key);
         }
     }
-}
-
-/// Counts bytes and messages. `false`: a message is over the limit.
-fn count(body: &mut Body, is_grpc: bool, data: &[u8], limit: Option<u32>) -> bool {
-    body.bytes += data.len() as u64;
-    if !is_grpc {
-        return true;
-    }
-    body.messages.feed(data);
-    limit.is_none_or(|limit| body.messages.largest_bytes() <= limit)
 }
 
 /// Where `part` lies in `whole`, if it does.

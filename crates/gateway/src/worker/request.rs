@@ -9,9 +9,10 @@ use narrows_wire::{Head, Name};
 
 use super::failure::Failure;
 use super::filters::Passage;
+use super::transcode::Binding;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
-use crate::exchange::{Exchange, Leg, Progress};
+use crate::exchange::{Exchange, Leg, MessageSize, Progress};
 use crate::forward::Forward;
 use crate::io::Io;
 use crate::link::Side;
@@ -118,6 +119,9 @@ impl<I: Io> Worker<I> {
         if route.grpc_web == Translate::Yes {
             self.translate_grpc_web(key)?;
         }
+        if self.transcode(key)? == Binding::Answered {
+            return Ok(());
+        }
         if let Some(interval) = self.records().filter(|interval| !interval.is_zero()) {
             let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
             exchange.clocks.record = now + interval;
@@ -137,13 +141,19 @@ impl<I: Io> Worker<I> {
     }
 
     /// Where the head is all of a request, the stages learn of its end with it.
-    fn pass_end_of_head(&mut self, key: Key) -> Result<(), Failure> {
+    pub(super) fn pass_end_of_head(&mut self, key: Key) -> Result<(), Failure> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         if exchange.request.progress != Progress::Ended {
             return Ok(());
         }
-        let passed = exchange.stages.request(&[], End::Stream, &mut exchange.kept);
-        passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })
+        let limit = exchange.message_bytes_max();
+        let Exchange { stages, kept, request, .. } = exchange;
+        let passed = stages.request(&[], End::Stream, kept);
+        passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })?;
+        match request.count_messages(kept, limit) {
+            MessageSize::Within => Ok(()),
+            MessageSize::TooLarge => Err(Failure::new(Cause::MessageTooLarge)),
+        }
     }
 
     /// Who may reach what, on the listener of a forward proxy.

@@ -9,7 +9,7 @@ use narrows_wire::codec::End;
 use narrows_wire::{Head, Name};
 
 use super::Worker;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, MessageSize};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -19,10 +19,15 @@ impl<I: Io> Worker<I> {
     /// Gives an exchange one more stage.
     pub(super) fn add_stage(&mut self, key: Key, stage: Box<dyn BodyStage>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let path = exchange.head.get(Name::Path).unwrap_or_default().to_vec();
+        let before = [Name::Path, Name::Method].map(|name| exchange.head.get(name).map(Box::from));
         exchange.stages.push(stage, &mut exchange.head);
-        if exchange.original_path.is_none() && exchange.head.get(Name::Path) != Some(&path[..]) {
-            exchange.original_path = Some(path.into_boxed_slice());
+        let Exchange { head, original_path, original_method, .. } = exchange;
+        for (name, before, original) in
+            [(Name::Path, &before[0], original_path), (Name::Method, &before[1], original_method)]
+        {
+            if original.is_none() && head.get(name) != before.as_deref() {
+                original.clone_from(before);
+            }
         }
         exchange.request.is_staged = true;
         exchange.reply.is_staged = true;
@@ -35,7 +40,17 @@ impl<I: Io> Worker<I> {
         match guarded(|| exchange.stages.request(data, end, &mut out)) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
-                self.take_request(key, &out, end, &[]);
+                let limit = exchange.message_bytes_max();
+                let size = match exchange.is_grpc {
+                    true => exchange.request.count_messages(&out, limit),
+                    false => MessageSize::Within,
+                };
+                match size {
+                    MessageSize::Within => self.take_request(key, &out, end, &[]),
+                    MessageSize::TooLarge => {
+                        self.fail(key, Cause::MessageTooLarge, String::new());
+                    }
+                }
             }
             Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
         }

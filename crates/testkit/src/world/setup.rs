@@ -271,6 +271,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             budget: Duration::from_millis(500),
             on_missing: OnMissing::Fail,
         }),
+        transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         connect_timeout: Duration::from_secs(1),

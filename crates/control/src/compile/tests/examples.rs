@@ -11,11 +11,17 @@ use super::*;
 use crate::config::{dump, load_with};
 use crate::scratch::Scratch;
 
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+
 #[test]
 fn every_example_loads_and_compiles_without_a_warning() {
     for (name, text) in examples() {
         let place = Scratch::new("example");
         make_certificates(&place, &text);
+        let protos = place.path().join("protos");
+        std::fs::create_dir(&protos).expect("a directory");
+        let proto = EXAMPLES.to_owned() + "/protos/library.proto";
+        std::fs::copy(proto, protos.join("library.proto")).expect("a scratch file");
         let file = place.path().join(&name);
         std::fs::write(&file, &text).expect("a scratch file");
         let loaded = load_with(&file, &environment);
@@ -38,8 +44,7 @@ fn the_dump_of_every_example_says_the_same() {
 }
 
 fn examples() -> Vec<(String, String)> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
-    let entries = std::fs::read_dir(directory).expect("examples");
+    let entries = std::fs::read_dir(EXAMPLES).expect("examples");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml");
     let read = |path: PathBuf| {
@@ -47,7 +52,7 @@ fn examples() -> Vec<(String, String)> {
         (name, std::fs::read_to_string(path).expect("an example"))
     };
     let found: Vec<_> = paths.filter(is_yaml).map(read).collect();
-    assert!(!found.is_empty(), "no examples in {directory}");
+    assert!(!found.is_empty(), "no examples in {EXAMPLES}");
     found
 }
 

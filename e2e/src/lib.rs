@@ -16,4 +16,5 @@ pub mod openssl;
 pub mod server;
 pub mod sockets;
 pub mod strict;
+pub mod web;
 pub mod wire;

@@ -74,19 +74,52 @@ impl FrameClient {
             ("content-type", "application/grpc"),
             ("te", "trailers"),
         ];
+        let fields: Vec<_> = (usual.iter().chain(fields))
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            .collect();
+        self.head(stream, &fields, END_HEADERS);
+        stream
+    }
+
+    /// Sends a whole request with these fields, legal or not, and with this body; returns its stream.
+    pub fn request(&mut self, fields: &[(&[u8], &[u8])], body: &[u8]) -> u32 {
+        let stream = self.next;
+        self.next += 2;
+        if body.is_empty() {
+            self.head(stream, fields, END_HEADERS | END_STREAM);
+        } else {
+            self.head(stream, fields, END_HEADERS);
+            self.send(DATA, END_STREAM, stream, body);
+        }
+        stream
+    }
+
+    /// As [`FrameClient::request`], with trailers.
+    pub fn request_with_trailers(
+        &mut self,
+        fields: &[(&[u8], &[u8])],
+        body: &[u8],
+        trailers: &[(&[u8], &[u8])],
+    ) -> u32 {
+        let stream = self.next;
+        self.next += 2;
+        self.head(stream, fields, END_HEADERS);
+        self.send(DATA, 0, stream, body);
+        self.head(stream, trailers, END_HEADERS | END_STREAM);
+        stream
+    }
+
+    fn head(&mut self, stream: u32, fields: &[(&[u8], &[u8])], flags: u8) {
         let mut block = Vec::new();
-        for (name, value) in usual.iter().chain(fields) {
+        for (name, value) in fields {
             // RFC 7541 §6.2.2: a literal that is not indexed, its name spelled out.
             block.push(0);
             for text in [name, value] {
-                block.push(
-                    u8::try_from(text.len()).ok().filter(|&n| n < 127).expect("a short field"),
-                );
-                block.extend_from_slice(text.as_bytes());
+                put_length(&mut block, text.len());
+                block.extend_from_slice(text);
             }
         }
-        self.send(HEADERS, END_HEADERS, stream, &block);
-        stream
+        self.send(HEADERS, flags, stream, &block);
     }
 
     /// Sends a gRPC message; `last` closes our half of the stream.
@@ -139,8 +172,20 @@ impl FrameClient {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the target reads");
+        // Whether the target still reads, its frames tell.
+        let _ = self.stream.write_all(bytes);
     }
+}
+
+/// RFC 7541 §5.1, with a prefix of seven bits.
+fn put_length(block: &mut Vec<u8>, length: usize) {
+    let Some(mut rest) = length.checked_sub(127) else { return block.push(length as u8) };
+    block.push(127);
+    while rest >= 128 {
+        block.push(rest as u8 | 128);
+        rest >>= 7;
+    }
+    block.push(rest as u8);
 }
 
 // === impl Frame ===

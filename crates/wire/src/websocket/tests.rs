@@ -92,3 +92,24 @@ fn what_is_no_frame_loses_the_scanner() {
     scanner.feed(&[0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2]);
     assert_eq!((scanner.position(), scanner.payload_bytes()), (Position::Inside, 2));
 }
+
+/// Whoever puts a frame of his own between two others has to know where that is.
+#[test]
+fn a_frame_ends_where_it_ends() {
+    let frames: [&[u8]; 3] =
+        [&[0x89, 0], &[0x81, 3, b'a', b'b', b'c'], &[0x82, 0x81, 1, 2, 3, 4, 5]];
+    let all = [frames.concat(), vec![0x88, 0, 7, 7]].concat();
+    let mut scanner = FrameScanner::new();
+    let mut rest = &all[..];
+    for frame in frames {
+        assert_eq!(scanner.feed_frame(rest), frame.len());
+        assert_eq!(scanner.position(), Position::Between);
+        rest = &rest[frame.len()..];
+    }
+    assert_eq!((scanner.feed_frame(rest), scanner.position()), (2, Position::Closed));
+    assert_eq!(scanner.feed_frame(&rest[2..]), 2, "nothing is a frame behind a Close");
+    let mut scanner = FrameScanner::new();
+    assert_eq!((scanner.feed_frame(&[0x81, 9, 1]), scanner.position()), (3, Position::Inside));
+    assert_eq!((scanner.feed_frame(&[0; 7]), scanner.position()), (7, Position::Inside));
+    assert_eq!((scanner.feed_frame(&[0; 7]), scanner.position()), (1, Position::Between));
+}

@@ -34,6 +34,18 @@ fn a_listener_for_bytes_has_no_header_rules() {
     assert!(faults.iter().any(is_told), "{faults:?}");
 }
 
+/// Connections that carry the requests of many clients can not say whose they are.
+#[test]
+fn only_upstreams_for_bytes_tell_nodes_whose_a_connection_is() {
+    let with = |keys: &str| GOOD.replace("fixed: {", &format!("fixed: {{ {keys}, "));
+    for protocol in ["h2c", "http1", "https"] {
+        let faults = errors(&with(&format!("protocol: {protocol}, proxy_protocol: v2")));
+        let [fault] = &faults[..] else { panic!("{protocol}: {faults:?}") };
+        let expected = "upstreams.fixed.proxy_protocol: only protocols tcp and tls have it";
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
 #[test]
 fn what_is_written_is_done() {
     let listener = listener(

@@ -120,13 +120,16 @@ fn entry(path: &str, config: &FilterConfig, report: &mut Report<'_>) -> Option<M
     })
 }
 
+/// A filter under its key, if nothing is wrong with it.
+type Named = (&'static str, Option<Arc<dyn Filter>>, Answers);
+
 /// The filter of an entry, which names exactly one.
 fn the_one(
     path: &str,
     config: &FilterConfig,
     report: &mut Report<'_>,
 ) -> Option<(Arc<dyn Filter>, Answers)> {
-    let mut found: Vec<(&str, Option<Arc<dyn Filter>>, Answers)> = Vec::new();
+    let mut found: Vec<Named> = Vec::new();
     if let Some(compress) = &config.compress {
         let made = compress::compile(&format!("{path}.compress"), compress, report);
         found.push(("compress", made.map(|made| Arc::new(made) as _), Answers::Perhaps));

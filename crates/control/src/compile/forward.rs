@@ -51,7 +51,6 @@ pub(super) fn compile(
             replay_bytes_max: 0,
             filters: Chain::default(),
             grpc_web: Translate::No,
-            filters: Chain::default(),
             stats,
         }))
     };

@@ -2,6 +2,8 @@
 //!
 //! See `filter.rs` for the order and the rules.
 
+use std::net::IpAddr;
+
 use narrows_wire::Name;
 
 use super::Worker;
@@ -29,7 +31,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn filter_request(&mut self, key: Key, route: &Route) -> Result<Passage, Failure> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(Passage::Answered) };
         let Some(link) = self.links.get(exchange.client.link) else { return Ok(Passage::Answered) };
-        let origin = origin(link, route);
+        let origin = origin(link, exchange.source, route);
         let mut view = RequestView::new(origin, &mut exchange.head, &mut exchange.original_path);
         let passed = route.filters.on_request(&mut view, self.index, &mut exchange.filtered);
         if let Ok(None) = passed {
@@ -106,7 +108,7 @@ impl<I: Io> Worker<I> {
         let end = emitted.end_of_head();
         let Some(head) = &mut emitted.head else { return Ok(emitted) };
         let mut stages = Vec::new();
-        let origin = origin(link, route);
+        let origin = origin(link, exchange.source, route);
         let mut view = ReplyView::new(origin, &exchange.head, (head, end), &mut stages);
         let shown = route.filters.on_reply(&mut view, self.index, exchange.filtered);
         // A failure is told in any case.
@@ -129,7 +131,7 @@ impl<I: Io> Worker<I> {
         let link = self.links.get(exchange.client.link);
         let (Some(route), Some(link)) = (exchange.route(), link) else { return };
         let ended = Ended {
-            origin: origin(link, route),
+            origin: origin(link, exchange.source, route),
             request: &exchange.head,
             status: exchange.status,
             grpc_status: exchange.grpc_status,
@@ -138,13 +140,13 @@ impl<I: Io> Worker<I> {
     }
 }
 
-fn origin<'a, S>(link: &'a Link<S>, route: &'a Route) -> Origin<'a> {
+fn origin<'a, S>(link: &'a Link<S>, source: IpAddr, route: &'a Route) -> Origin<'a> {
     let listener = match &link.side {
         Side::Downstream(listener) => &*listener.name,
         Side::Upstream(_) => "",
     };
     let tls = link.tls.as_ref().and_then(|tls| tls.handshake.as_ref());
-    Origin { source: link.peer.ip(), listener, tls, route: &route.name }
+    Origin { source, listener, tls, route: &route.name }
 }
 
 impl From<Broken> for Failure {

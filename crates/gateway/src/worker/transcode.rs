@@ -3,20 +3,16 @@
 //! A request is bound to a method when its route is known and before a node is looked for. From then on it is a
 //! call in gRPC whose caller is told everything in JSON, failures of the gateway included.
 
-use std::sync::Arc;
-
 use narrows_transcode::Failure as Unbindable;
-use narrows_wire::codec::{End, ErrorCode};
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Indexing, Name};
 
 use super::Worker;
 use super::failure::Failure;
-use crate::exchange::Progress;
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
-use crate::stage::{Transcode, Unbound};
+use crate::stage::{Emitted, Refusal, Transcode, Unbound};
 use crate::transcoding::Methods;
 
 /// What became of a request.
@@ -51,7 +47,12 @@ impl<I: Io> Worker<I> {
             self.send_description(key, &methods);
             return Ok(Binding::Answered);
         }
-        match methods.transcoder.bind(&exchange.head) {
+        // No method takes a tunnel.
+        let bound = match exchange.is_tunnel_asked {
+            true => Ok(None),
+            false => methods.transcoder.bind(&exchange.head),
+        };
+        match bound {
             Ok(Some(call)) => {
                 exchange.is_grpc = true;
                 self.add_stage(key, Box::new(Transcode::new(call)));
@@ -87,32 +88,25 @@ impl<I: Io> Worker<I> {
     }
 
     /// Answers with the description of all methods.
-    fn send_description(&mut self, key: Key, methods: &Arc<Methods>) {
+    fn send_description(&mut self, key: Key, methods: &Methods) {
         let mut head = self.spare_head();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        let (client, ended) = (exchange.client, exchange.request.progress == Progress::Ended);
-        let body = &methods.description;
-        let length = body.len().to_string();
+        let length = methods.description.len().to_string();
         head.clear();
         head.push(Name::Status, b"200", Indexing::MayRepeat);
         head.push(Name::ContentType, b"application/json", Indexing::MayRepeat);
         head.push(Name::ContentLength, length.as_bytes(), Indexing::MayRepeat);
-        exchange.status = 200;
+        let mut emitted = Emitted { head: Some(head), ended: true, ..Emitted::default() };
         // RFC 9110 §9.3.2: no content in a reply to HEAD.
-        let is_head = exchange.head.get(Name::Method) == Some(b"HEAD");
-        if let Some(link) = self.links.get_mut(client.link) {
-            let end = if is_head { End::Stream } else { End::Open };
-            link.codec.send_head(client.stream, &head, end);
-            if !is_head {
-                link.codec.send_data(client.stream, body, End::Stream);
-            }
-            if !ended {
-                link.codec.reset_after_data(client.stream, ErrorCode::NO_ERROR);
-            }
-            self.mark_dirty(client.link);
+        if exchange.head.get(Name::Method) != Some(b"HEAD") {
+            emitted.data.extend_from_slice(&methods.description);
+            exchange.reply.bytes = methods.description.len() as u64;
         }
-        self.keep_head(head);
-        self.finish(key);
+        exchange.times.reply_begun = self.now;
+        match self.emit(key, emitted) {
+            Ok(_) => self.on_reply_end(key),
+            Err(Refusal { cause, detail }) => self.fail(key, cause, detail),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn every_fault_is_told_with_its_place() {
         ("protos: { files: [] }", "upstreams.u.transcode.protos.files: no file is listed".into()),
         (
             "protos: { files: [bad.proto] }",
-            "upstreams.u.transcode.protos.files[0]: bad.proto:3:3: type name 'strin' was not found"
+            "upstreams.u.transcode.protos.files[0]: bad.proto:3:3: name 'strin' is not defined"
                 .into(),
         ),
         (
@@ -75,8 +75,8 @@ fn every_fault_is_told_with_its_place() {
         ),
         (
             "protos: { files: [path.proto] }",
-            "upstreams.u.transcode.protos: a.v1.Things.Get: path \"/v1/things/{name}\": \
-             a.v1.Thing has no field name"
+            "upstreams.u.transcode.protos: a.v1.Things.Get: a variable of the path: a.v1.Thing has no \
+             field name"
                 .into(),
         ),
         (
@@ -84,7 +84,7 @@ fn every_fault_is_told_with_its_place() {
             "upstreams.u.transcode.services[1]: a.v1.Thing: no such service; there are a.v1.Things"
                 .into(),
         ),
-        ("descriptors: empty.pb", "upstreams.u.transcode.descriptors: ".to_owned()),
+        ("descriptors: empty.pb", "empty.pb is empty".into()),
         ("descriptors: bad.pb", "upstreams.u.transcode.descriptors: the descriptors can".into()),
         ("descriptors: large.pb", "large.pb holds more than 67108864 bytes".into()),
         ("descriptors: none.pb", "upstreams.u.transcode.descriptors: can not read ".into()),

@@ -18,6 +18,7 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("curl", &["--version"], "curl"),
     ("/usr/sbin/nginx", &["-v"], "nginx"),
     ("/usr/sbin/apache2", &["-v"], "apache2-bin"),
+    ("chromium", &["--version"], "chromium"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

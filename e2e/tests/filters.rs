@@ -115,11 +115,11 @@ fn a_route_answers_by_itself() {
     for version in ["--http1.1", "--http2-prior-knowledge"] {
         let head = curl(&gateway, &[version, "--head", "/up"]);
         assert_eq!((head.status, head.field("content-length")), (200, Some("3")));
-        // Two on one connection, with bodies that nobody reads.
-        let url = format!("http://{}/up", gateway.listeners[0]);
-        let twice = curl(&gateway, &[version, "-d", "a body", &url, "-d", "a body", "/up"]);
-        assert!(twice.body.ends_with(b"ok\n"), "{version}");
     }
+    // Two on one connection, with bodies that nobody reads.
+    let url = format!("http://{}/up", gateway.listeners[0]);
+    let twice = curl(&gateway, &["-d", "a body", &url, "-d", "a body", "/up"]);
+    assert!(twice.body.ends_with(b"ok\n"));
     let grpc = ["-H", "content-type: application/grpc", "-X", "POST", "/up"];
     let grpc = curl(&gateway, &grpc);
     assert_eq!((grpc.status, grpc.field("grpc-status")), (200, Some("0")));

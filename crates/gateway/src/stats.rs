@@ -102,7 +102,7 @@ pub struct WorkerStats {
     pub log_dropped: Counter,
     /// Turns of the loop.
     pub turns: Counter,
-    /// Replies to requests that have no route, by [`Cause`](crate::reply::Cause).
+    /// Replies to requests that have no route, by [`Cause`].
     pub unrouted: Causes,
     methods: Mutex<Vec<Arc<MethodStats>>>,
 }

@@ -1,7 +1,7 @@
 //! HTTP/2 (RFC 9113) as a pure state machine, for both roles.
 //!
-//! [`Connection::receive`] turns bytes into [`Event`]s; commands such as [`Connection::send_head`]
-//! append frames to one [`Output`]. Both are one pass over the bytes, and allocate nothing once the
+//! [`Connection::receive`] turns bytes into [`Event`](crate::codec::Event)s; commands such as [`Connection::send_head`]
+//! append frames to one [`Output`](crate::codec::Output). Both are one pass over the bytes, and allocate nothing once the
 //! connection is warm. Every rule of the RFC is enforced strictly, and every abuse has a budget in
 //! [`guard`]; nothing here reads a clock, a socket, or randomness.
 //!

@@ -49,7 +49,7 @@ pub enum OpenError {
     /// The peer's SETTINGS_MAX_CONCURRENT_STREAMS is reached.
     #[error("the peer takes no more streams at once")]
     Full,
-    /// GOAWAY was received, or [`drain`](super::Connection::drain) was called.
+    /// GOAWAY was received, or [`drain`](crate::h2::Connection::drain) was called.
     #[error("the connection is draining")]
     Draining,
     /// All stream ids are used up (RFC 9113 §5.1.1).
@@ -160,10 +160,10 @@ pub enum Reason {
     /// §8.1: an interim reply never ends the stream.
     #[error("informational reply ends the stream")]
     InformationalEnds,
-    /// [`Config::section`](super::Config::section)
+    /// [`Config::section`](crate::h2::Config::section)
     #[error("header section is over its limit")]
     SectionTooLarge,
-    /// [`Config::header_block_bytes_max`](super::Config::header_block_bytes_max)
+    /// [`Config::header_block_bytes_max`](crate::h2::Config::header_block_bytes_max)
     #[error("header block is over its limit")]
     BlockTooLarge,
 
@@ -173,19 +173,19 @@ pub enum Reason {
     Http1(Fault),
 
     // Time.
-    /// [`Config::preface_timeout`](super::Config::preface_timeout)
+    /// [`Config::preface_timeout`](crate::h2::Config::preface_timeout)
     #[error("no preface and SETTINGS in time")]
     PrefaceLate,
-    /// [`Config::settings_timeout`](super::Config::settings_timeout)
+    /// [`Config::settings_timeout`](crate::h2::Config::settings_timeout)
     #[error("SETTINGS not acknowledged in time")]
     SettingsAckLate,
-    /// [`Config::header_timeout`](super::Config::header_timeout)
+    /// [`Config::header_timeout`](crate::h2::Config::header_timeout)
     #[error("frame or header block not complete in time")]
     HeaderLate,
-    /// [`Config::stall_timeout`](super::Config::stall_timeout), a stream's waiting data.
+    /// [`Config::stall_timeout`](crate::h2::Config::stall_timeout), a stream's waiting data.
     #[error("peer opened no window for the waiting data in time")]
     StreamStalled,
-    /// [`Config::stall_timeout`](super::Config::stall_timeout), the connection's output.
+    /// [`Config::stall_timeout`](crate::h2::Config::stall_timeout), the connection's output.
     #[error("peer read nothing in time")]
     OutputStalled,
 

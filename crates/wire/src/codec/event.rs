@@ -5,7 +5,7 @@
 
 use super::{ConnectionError, End, ErrorCode, Party, Processed, Reason, Refusal, StreamKey};
 
-/// One thing that happened on a connection, from [`Connection::receive`](super::Connection::receive).
+/// One thing that happened on a connection, from [`Connection::receive`](crate::h2::Connection::receive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A request (server role, tag 0) or the final reply (client role). Its fields are in `head`, and
@@ -37,7 +37,7 @@ pub enum Event<'a> {
         /// The owner's word.
         tag: u64,
     },
-    /// Bytes of a body. The owner [grants](super::Connection::grant) them when they are taken.
+    /// Bytes of a body. The owner [grants](crate::h2::Connection::grant) them when they are taken.
     Data {
         /// The stream.
         stream: StreamKey,
@@ -79,10 +79,10 @@ pub enum Event<'a> {
         /// How many, since the last such event.
         bytes: usize,
     },
-    /// The answer to [`Connection::ping`](super::Connection::ping).
+    /// The answer to [`Connection::ping`](crate::h2::Connection::ping).
     Pong,
     /// The peer's settings have changed, and with them perhaps the
-    /// [capacity](super::Connection::capacity).
+    /// [capacity](crate::h2::Connection::capacity).
     PeerSettings,
     /// The peer goes away. [`Event::Reset`] follows for each stream of ours above `last_stream`.
     GoAway {

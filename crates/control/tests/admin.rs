@@ -107,6 +107,8 @@ fn a_draining_gateway_is_alive_but_not_ready_and_then_ends() {
     // A caller that stays keeps the drain from ending at once.
     let mut caller = TcpStream::connect(gateway.listener).expect("listens");
     caller.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").expect("written");
+    // Once it has been answered it is known for a caller of HTTP/2.
+    caller.read_exact(&mut [0; 9]).expect("SETTINGS");
     assert_eq!(gateway.send("POST", "/drain?timeout=1m", "").0, 202);
     while gateway.send("GET", "/readyz", "").0 == 200 {
         std::thread::yield_now();

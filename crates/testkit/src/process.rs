@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,6 +25,7 @@ const PACE: Duration = Duration::from_millis(10);
 pub struct Process {
     name: String,
     child: Child,
+    family: Family,
     lines: Receiver<String>,
     log: Vec<String>,
 }
@@ -38,6 +40,15 @@ pub enum Signal {
     Hangup,
     Stop,
     Continue,
+}
+
+/// Who is killed with a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// It has no children.
+    None,
+    /// Its children, who are a process group with it.
+    Group,
 }
 
 /// A directory that is removed with everything in it when it goes out of scope.
@@ -70,6 +81,19 @@ impl Process {
     ///
     /// When the program can not be started.
     pub fn start(name: &str, command: &mut Command) -> Self {
+        Self::start_as(name, command, Family::None)
+    }
+
+    /// As [`Process::start`], for a program that works through children: they are killed with it.
+    ///
+    /// # Panics
+    ///
+    /// When the program can not be started.
+    pub fn start_family(name: &str, command: &mut Command) -> Self {
+        Self::start_as(name, command.process_group(0), Family::Group)
+    }
+
+    fn start_as(name: &str, command: &mut Command, family: Family) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("{name} does not start ({error}): {command:?}; `cargo xtask test` installs what it needs")
@@ -77,7 +101,7 @@ impl Process {
         let (sender, lines) = mpsc::channel();
         forward(child.stdout.take().expect("stdout is piped"), sender.clone());
         forward(child.stderr.take().expect("stderr is piped"), sender);
-        Self { name: name.to_owned(), child, lines, log: Vec::new() }
+        Self { name: name.to_owned(), child, family, lines, log: Vec::new() }
     }
 
     /// The process id.
@@ -164,7 +188,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Either call fails only when the process has ended already.
+        if self.family == Family::Group {
+            let command = format!("kill -KILL -{} 2>/dev/null", self.id());
+            let _ = Command::new("sh").args(["-c", &command]).status();
+        }
+        // Each of these fails only when the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {

@@ -129,7 +129,7 @@ http {{
 "
     );
     let file = directory.write("nginx.conf", &config);
-    let mut process = Process::start(
+    let mut process = Process::start_family(
         "nginx",
         Command::new("/usr/sbin/nginx")
             .args(["-e", "stderr", "-p"])
@@ -179,7 +179,7 @@ CustomLog {path}/seen.log seen
         modules.concat()
     );
     let file = directory.write("apache.conf", &config);
-    let mut process = Process::start(
+    let mut process = Process::start_family(
         "apache2",
         Command::new("/usr/sbin/apache2").arg("-DFOREGROUND").arg("-f").arg(file),
     );
@@ -199,7 +199,7 @@ fn node(directory: &Scratch, protocol: &str) -> (Process, SocketAddr) {
 fn hypercorn(directory: &Scratch) -> (Process, SocketAddr) {
     let mut command = python_module("hypercorn", directory);
     command.args(["--bind", "127.0.0.1:0", "--keep-alive", "60", "seen:asgi"]);
-    let mut process = Process::start("hypercorn", &mut command);
+    let mut process = Process::start_family("hypercorn", &mut command);
     let address = process.wait_for("address", |line| address_behind(line, "Running on http://"));
     (process, address)
 }
@@ -209,7 +209,7 @@ fn gunicorn(directory: &Scratch) -> (Process, SocketAddr) {
     command.args(["--bind", "127.0.0.1:0", "--keep-alive", "60", "--worker-class", "gthread"]);
     command.args(["--threads", "32", "--no-control-socket", "--worker-tmp-dir"]);
     command.arg(directory.path()).arg("seen:wsgi");
-    let mut process = Process::start("gunicorn", &mut command);
+    let mut process = Process::start_family("gunicorn", &mut command);
     let address = process.wait_for("address", |line| address_behind(line, "Listening at: http://"));
     process.wait_for("worker", |line| line.contains("Booting worker").then_some(()));
     (process, address)

@@ -89,10 +89,11 @@ pub fn reach(checked: &Checked) -> Vec<Reach> {
         }
     }
     for upstream in &checked.snapshot.upstreams {
-        let Targets::Fixed(endpoints) = &upstream.targets else { continue };
-        for endpoint in endpoints {
-            let Host::Name(host) = &endpoint.target.host else { continue };
-            let error = resolve(&format!("{host}:{}", endpoint.target.port)).err();
+        let Targets::Balanced(balanced) = &upstream.targets else { continue };
+        for entry in balanced.endpoints.entries().iter() {
+            let target = &entry.member.target;
+            let Host::Name(host) = &target.host else { continue };
+            let error = resolve(&format!("{host}:{}", target.port)).err();
             let path = format!("upstreams.{}", upstream.name);
             all.push(Reach { path, address: host.to_string(), error });
         }

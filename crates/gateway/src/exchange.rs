@@ -14,6 +14,7 @@ use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
 use narrows_wire::{Head, Time};
 
+use crate::balance::Peer;
 use crate::filter::Filtered;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -124,6 +125,8 @@ pub struct Exchange {
     pub upstream: usize,
     /// The node it goes to.
     pub node: Option<Key>,
+    /// The endpoint that was chosen for it, where one was chosen.
+    pub peer: Option<Rc<Peer>>,
     /// The target that the caller of a forward proxy names.
     pub asked: Option<Arc<Target>>,
     /// The target whose name is being resolved.
@@ -264,6 +267,7 @@ impl Exchange {
             route: None,
             upstream: 0,
             node: None,
+            peer: None,
             asked: None,
             resolving: None,
             fallbacks: 0,

@@ -6,9 +6,11 @@
 //! control plane's own crate. Read ARCHITECTURE.md, then [`control`], the one door in.
 #![warn(missing_docs)]
 
+pub mod balance;
 pub mod certificates;
 pub mod clock;
 pub mod control;
+pub mod endpoints;
 pub mod exchange;
 pub mod filter;
 pub mod forward;

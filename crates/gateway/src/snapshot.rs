@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use narrows_wire::{h1, h2, proxy_protocol};
 
+use crate::balance::Balanced;
 use crate::certificates::Certificates;
 use crate::filter::Chain;
 use crate::forward::Forward;
@@ -239,21 +240,12 @@ pub struct Upstream {
 /// How an upstream finds the node of a call.
 #[derive(Debug)]
 pub enum Targets {
-    /// A list, taken in turn by weight.
-    Fixed(Vec<Endpoint>),
+    /// A set of nodes, one of which is chosen for each call.
+    Balanced(Balanced),
     /// The answer of a store.
     Lookup(Lookup),
     /// What the caller of a forward proxy names, if its address is in one of these networks.
     Asked(Networks),
-}
-
-/// A node of a fixed list.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// Where it is.
-    pub target: Arc<crate::target::Target>,
-    /// Its share relative to the others, at least 1.
-    pub weight: u32,
 }
 
 /// A node by key.

@@ -25,7 +25,7 @@ use crate::pool::Pool;
 use crate::random::Random;
 use crate::record::Recorder;
 use crate::slab::{Key, Slab};
-use crate::snapshot::{AccessLog, Snapshot, Targets};
+use crate::snapshot::{AccessLog, Snapshot};
 use crate::stats::{MethodStats, WorkerStats};
 use crate::target::Target;
 use crate::timer::Wheel;
@@ -51,7 +51,7 @@ mod transcode;
 mod upstream;
 mod websocket;
 
-use balance::SmoothWeights;
+use balance::{Balancer, Peers};
 use listen::Accepting;
 pub use listen::{Bound, Seat};
 
@@ -73,8 +73,8 @@ const KNOWN_TARGETS_MAX: usize = 65_536;
 pub struct Active {
     /// The configuration.
     pub snapshot: Arc<Snapshot>,
-    /// Whose turn it is in each upstream with a fixed list.
-    balance: RefCell<Vec<SmoothWeights>>,
+    /// What chooses among the nodes of each upstream.
+    balancers: RefCell<Vec<Option<Balancer>>>,
 }
 
 /// Who waits for a timer.
@@ -128,6 +128,8 @@ pub struct Worker<I: Io> {
     bound: Arc<Mutex<Bound>>,
     /// The node of each target seen, by upstream and identity of the target, which is kept alive here.
     known_targets: HashMap<(usize, usize), (Arc<Target>, Key), Fast>,
+    /// The endpoints of balanced upstreams.
+    peers: Peers,
     methods: HashMap<Box<[u8]>, Arc<MethodStats>, Fast>,
     other_methods: Arc<MethodStats>,
     /// Links with output, links to read again, links whose output holds ranges of the read buffer.
@@ -164,15 +166,8 @@ struct Fast;
 
 impl Active {
     fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
-        let balance = snapshot
-            .upstreams
-            .iter()
-            .map(|upstream| match &upstream.targets {
-                Targets::Fixed(endpoints) => SmoothWeights::new(endpoints),
-                Targets::Lookup(_) | Targets::Asked(_) => SmoothWeights::new(&[]),
-            })
-            .collect();
-        Rc::new(Self { snapshot, balance: RefCell::new(balance) })
+        let balancers = snapshot.upstreams.iter().map(|upstream| Balancer::of(upstream)).collect();
+        Rc::new(Self { snapshot, balancers: RefCell::new(balancers) })
     }
 }
 
@@ -202,6 +197,7 @@ impl<I: Io> Worker<I> {
             recorder,
             bound,
             known_targets: HashMap::default(),
+            peers: Peers::default(),
             methods: HashMap::default(),
             other_methods,
             dirty: Vec::new(),

@@ -9,7 +9,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use narrows_gateway::clock;
 use narrows_gateway::control::{ConnectionInfo, StreamInfo};
+use narrows_gateway::endpoints::{Duty, Entry, Health};
 use narrows_gateway::snapshot::{OnMissing, Route, Snapshot, Speaks, Targets, Upstream};
 use serde_json::{Value, json};
 
@@ -123,11 +125,9 @@ fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionI
 
 fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
     match &upstream.targets {
-        Targets::Fixed(endpoints) => {
-            let endpoints = endpoints.iter().map(|endpoint| {
-                json!({ "address": endpoint.target.to_string(), "weight": endpoint.weight })
-            });
-            json!({ "endpoints": endpoints.collect::<Vec<_>>() })
+        Targets::Balanced(balanced) => {
+            let entries = balanced.endpoints.entries();
+            json!({ "endpoints": entries.iter().map(endpoint).collect::<Vec<_>>() })
         }
         Targets::Asked(networks) => {
             let networks = networks.networks().iter().map(ToString::to_string);
@@ -149,6 +149,23 @@ fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
             } })
         }
     }
+}
+
+fn endpoint(entry: &Entry) -> Value {
+    let Entry { member, endpoint } = entry;
+    let shards = endpoint.shards();
+    json!({
+        "address": member.target.to_string(),
+        "weight": endpoint.weight().unwrap_or(member.weight),
+        "priority": member.priority,
+        "labels": member.labels,
+        "in_service": endpoint.is_in_service(clock::now()),
+        "healthy": endpoint.health() == Health::Passing,
+        "draining": endpoint.duty() == Duty::Draining,
+        "active": shards.iter().map(|shard| shard.active.get()).sum::<i64>(),
+        "calls": shards.iter().map(|shard| shard.calls.get()).sum::<u64>(),
+        "failures": shards.iter().map(|shard| shard.failures.get()).sum::<u64>(),
+    })
 }
 
 /// The nodes that have connections now.

@@ -134,9 +134,11 @@ pub fn explain(snapshot: &Snapshot, call: &Call) -> Explanation {
 
 fn target(snapshot: &Snapshot, upstream: &Upstream, request: &Request<'_>) -> TargetExplanation {
     match &upstream.targets {
-        Targets::Fixed(endpoints) => TargetExplanation::Endpoints {
-            endpoints: endpoints.iter().map(|endpoint| endpoint.target.to_string()).collect(),
-        },
+        Targets::Balanced(balanced) => {
+            let entries = balanced.endpoints.entries();
+            let endpoints = entries.iter().map(|entry| entry.member.target.to_string());
+            TargetExplanation::Endpoints { endpoints: endpoints.collect() }
+        }
         Targets::Lookup(lookup) => looked_up(snapshot, lookup, request),
         // No request that routes find comes here.
         Targets::Asked(_) => TargetExplanation::Endpoints { endpoints: Vec::new() },

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use narrows_gateway::clock;
+use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::snapshot::ClientTls;
 use narrows_gateway::stats::{FilterStats, RouteStats, UpstreamStats};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
@@ -21,6 +23,7 @@ pub struct Previous {
     workers: usize,
     routes: BTreeMap<String, Arc<RouteStats>>,
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
+    endpoints: BTreeMap<String, Arc<Endpoints>>,
     /// By route and filter.
     filters: BTreeMap<(String, &'static str), Arc<FilterStats>>,
     sessions: BTreeMap<SessionScope, Sessions>,
@@ -73,6 +76,7 @@ impl Previous {
             workers,
             routes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             filters: BTreeMap::new(),
             sessions: BTreeMap::new(),
             clients: Vec::new(),
@@ -101,6 +105,27 @@ impl Previous {
         let stats = stats.unwrap_or_else(|| Arc::new(UpstreamStats::new(self.workers)));
         next.upstreams.insert(name.to_owned(), stats.clone());
         stats
+    }
+
+    /// The nodes of an upstream with what is known of them, noted in `next`.
+    pub(super) fn endpoints(
+        &self,
+        upstream: &str,
+        members: Vec<Member>,
+        next: &mut Self,
+    ) -> Arc<Endpoints> {
+        let now = clock::now();
+        let endpoints = match self.endpoints.get(upstream) {
+            Some(before) => Endpoints::following(before, members, now),
+            None => {
+                let endpoints = Endpoints::new(self.workers);
+                endpoints.replace(members, now);
+                endpoints
+            }
+        };
+        let endpoints = Arc::new(endpoints);
+        next.endpoints.insert(upstream.to_owned(), endpoints.clone());
+        endpoints
     }
 
     /// The counters of a filter of a route, noted in `next`; filters of one name share them.

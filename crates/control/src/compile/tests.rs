@@ -43,8 +43,9 @@ fn a_configuration_becomes_what_the_workers_use() {
     assert_eq!(snapshot.access_log, AccessLog::Off);
     let names: Vec<&str> = snapshot.upstreams.iter().map(|upstream| &*upstream.name).collect();
     assert_eq!(names, ["fixed", "nodes"]);
-    let Targets::Fixed(endpoints) = &snapshot.upstreams[0].targets else { panic!("fixed") };
-    assert_eq!((endpoints[1].target.to_string(), endpoints[1].weight), ("h:2".into(), 3));
+    let Targets::Balanced(fixed) = &snapshot.upstreams[0].targets else { panic!("fixed") };
+    let member = &fixed.endpoints.entries()[1].member;
+    assert_eq!((member.target.to_string(), member.weight), ("h:2".into(), 3));
     let Targets::Lookup(lookup) = &snapshot.upstreams[1].targets else { panic!("lookup") };
     assert_eq!(lookup.on_missing, OnMissing::Fail);
     assert!(lookup.store.complete);
@@ -215,7 +216,7 @@ fn counters_and_stores_live_through_a_reload() {
     }
     let store = |snapshot: &Snapshot| match &snapshot.upstreams[1].targets {
         Targets::Lookup(lookup) => lookup.store.clone(),
-        Targets::Fixed(_) | Targets::Asked(_) => panic!("a lookup"),
+        Targets::Balanced(_) | Targets::Asked(_) => panic!("a lookup"),
     };
     assert!(Arc::ptr_eq(&store(&first), &store(&second)));
     assert_eq!(stores.opened, 1);

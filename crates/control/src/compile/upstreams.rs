@@ -6,10 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::endpoints::Member;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::route::Template;
 use narrows_gateway::snapshot::{
-    ClientTls, Endpoint, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
+    ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
 use narrows_gateway::transcoding::Transcoding;
@@ -22,7 +24,8 @@ use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
 use super::{NEVER, http1, http2};
 use crate::config::{
-    Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
+    Config, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
+    UpstreamConfig,
 };
 
 /// What tunnels of a forward proxy go over.
@@ -44,7 +47,7 @@ pub(super) struct Plan<'a> {
 }
 
 enum PlannedTargets<'a> {
-    Fixed(Vec<Endpoint>),
+    Balanced { members: Vec<Member>, policy: Policy },
     Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
@@ -128,7 +131,10 @@ pub(super) fn finish(
     let make = |plan: Plan<'_>| {
         let config = plan.config;
         let targets = match plan.targets {
-            PlannedTargets::Fixed(endpoints) => Targets::Fixed(endpoints),
+            PlannedTargets::Balanced { members, policy } => {
+                let endpoints = previous.endpoints(&plan.name, members, next);
+                Targets::Balanced(Balanced { endpoints, policy })
+            }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
                 store: stores[store].clone(),
@@ -223,17 +229,20 @@ fn targets<'a>(
 }
 
 fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
-    let mut endpoints: Vec<Endpoint> = Vec::new();
+    let mut members: Vec<Member> = Vec::new();
     for (at, endpoint) in upstream.endpoints.iter().enumerate() {
         let (address, weight) = endpoint.parts();
         let target = Arc::new(address.0.clone());
-        if endpoints.iter().any(|other| other.target == target) {
+        if members.iter().any(|other| other.target == target) {
             let message = format!("{address} is listed twice; a weight says it better");
             report.warn(format!("{path}.endpoints[{at}]"), message);
         }
-        endpoints.push(Endpoint { target, weight });
+        members.push(Member { target, weight, priority: 0, labels: BTreeMap::new() });
     }
-    PlannedTargets::Fixed(endpoints)
+    let policy = match upstream.load_balancing {
+        LoadBalancing::RoundRobin => Policy::RoundRobin,
+    };
+    PlannedTargets::Balanced { members, policy }
 }
 
 fn lookup<'a>(

@@ -91,7 +91,7 @@ pub(super) fn access_log(current: &Current) -> Option<Settings> {
 fn in_use(snapshot: &Snapshot) -> Vec<Arc<Store>> {
     let lookup = |targets: &Targets| match targets {
         Targets::Lookup(lookup) => Some(lookup.store.clone()),
-        Targets::Fixed(_) | Targets::Asked(_) => None,
+        Targets::Balanced(_) | Targets::Asked(_) => None,
     };
     snapshot.upstreams.iter().filter_map(|upstream| lookup(&upstream.targets)).collect()
 }

@@ -1,55 +1,165 @@
-//! Smooth weighted round robin, as nginx does it: each turn every endpoint gains its weight, the one with
-//! the most is taken and pays the sum. Picks of one endpoint are spread evenly among the others.
+//! Choosing the node of a call: keeps the candidates of each balanced upstream up to date, and the books of who has
+//! which call.
+//!
+//! A set tells by its version that something has changed; until then a choice costs no more than the way of
+//! balancing itself.
 
-use crate::snapshot::Endpoint;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-/// Whose turn it is.
+use narrows_wire::Time;
+
+use super::failure::Failure;
+use super::{Fast, Worker};
+use crate::balance::{Balance, Balanced, Candidate, Choice, Peer};
+use crate::endpoints::Entry;
+use crate::exchange::Exchange;
+use crate::io::Io;
+use crate::reply::Cause;
+use crate::slab::Key;
+use crate::snapshot::{Targets, Upstream};
+
+/// Chooses among the nodes of an upstream, for one configuration.
 #[derive(Debug)]
-pub(super) struct SmoothWeights {
-    weights: Vec<i64>,
-    current: Vec<i64>,
+pub(super) struct Balancer {
+    balance: Box<dyn Balance>,
+    candidates: Vec<Candidate>,
+    /// The version of the set that the candidates are from.
+    seen: Option<u64>,
+    /// When the candidates are no longer what they should be, whatever the version is.
+    stale_at: Time,
 }
 
-// === impl SmoothWeights ===
+/// How a call went, as far as its node has to answer for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The node did what it was asked.
+    Success,
+    /// The node did not.
+    Failure,
+    /// The call ended for reasons of others.
+    Unknown,
+}
 
-impl SmoothWeights {
-    pub(super) fn new(endpoints: &[Endpoint]) -> Self {
-        let weights: Vec<_> = endpoints.iter().map(|endpoint| i64::from(endpoint.weight)).collect();
-        Self { current: vec![0; weights.len()], weights }
+/// The endpoints that this worker knows, by identity.
+pub(super) type Peers = HashMap<usize, Rc<Peer>, Fast>;
+
+// === impl Balancer ===
+
+impl Balancer {
+    /// What chooses for this upstream; `None` if its nodes are found in another way.
+    pub(super) fn of(upstream: &Upstream) -> Option<Self> {
+        let Targets::Balanced(balanced) = &upstream.targets else { return None };
+        Some(Self {
+            balance: balanced.policy.balance(),
+            candidates: Vec::new(),
+            seen: None,
+            stale_at: Time::ZERO,
+        })
     }
 
-    /// The index of the next endpoint; `None` if there is none.
-    pub(super) fn next(&mut self) -> Option<usize> {
-        if self.weights.len() < 2 {
-            return (!self.weights.is_empty()).then_some(0);
-        }
-        let mut best = 0;
-        let mut sum = 0;
-        for (at, weight) in self.weights.iter().enumerate() {
-            self.current[at] += weight;
-            sum += weight;
-            if self.current[at] > self.current[best] {
-                best = at;
+    fn is_current(&self, balanced: &Balanced, now: Time) -> bool {
+        self.seen == Some(balanced.endpoints.version()) && now < self.stale_at
+    }
+
+    /// Finds the candidates anew.
+    #[cold]
+    fn look_again(&mut self, balanced: &Balanced, peers: &mut Peers, (worker, now): (usize, Time)) {
+        // Read before the entries: what changes in between is seen next time.
+        self.seen = Some(balanced.endpoints.version());
+        self.stale_at = Time::NEVER;
+        self.candidates.clear();
+        let entries = balanced.endpoints.entries();
+        for entry in entries.iter() {
+            let ejected_until = entry.endpoint.ejected_until();
+            if now < ejected_until {
+                self.stale_at = self.stale_at.min(ejected_until);
+            }
+            if entry.endpoint.is_in_service(now) {
+                self.candidates.push(candidate(entry, peers, worker));
             }
         }
-        self.current[best] -= sum;
-        Some(best)
+        self.balance.update(&self.candidates);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
+fn candidate(entry: &Entry, peers: &mut Peers, worker: usize) -> Candidate {
+    let identity = Arc::as_ptr(&entry.endpoint) as usize;
+    let peer = peers
+        .entry(identity)
+        .or_insert_with(|| Rc::new(Peer::new(entry.endpoint.clone(), worker)))
+        .clone();
+    Candidate { peer, weight: entry.endpoint.weight().unwrap_or(entry.member.weight) }
+}
 
-    use super::*;
+// === impl Worker ===
 
-    #[test]
-    fn weights_are_kept_and_spread() {
-        let endpoint =
-            |weight| Endpoint { target: Arc::new("10.0.0.1:1".parse().expect("a target")), weight };
-        let mut weights = SmoothWeights::new(&[endpoint(5), endpoint(1), endpoint(1)]);
-        let picks: Vec<_> = (0..7).filter_map(|_| weights.next()).collect();
-        assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(SmoothWeights::new(&[]).next(), None);
+impl<I: Io> Worker<I> {
+    /// Chooses a node of a set and sends the exchange there.
+    pub(super) fn balance(
+        &mut self,
+        key: Key,
+        index: usize,
+        balanced: &Balanced,
+    ) -> Result<(), Failure> {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        let active = exchange.active.clone();
+        let mut balancers = active.balancers.borrow_mut();
+        let Some(Some(balancer)) = balancers.get_mut(index) else {
+            return Err(Failure::new(Cause::NoEndpoint));
+        };
+        if !balancer.is_current(balanced, self.now) {
+            balancer.look_again(balanced, &mut self.peers, (self.index, self.now));
+            self.peers.retain(|_, peer| Rc::strong_count(peer) > 1);
+        }
+        if balancer.candidates.is_empty() {
+            return Err(Failure::new(Cause::NoEndpoint));
+        }
+        let mut choice = Choice { hash: None, tried: &[], now: self.now, random: &mut self.random };
+        let chosen = balancer.balance.choose(&balancer.candidates, &mut choice);
+        let Some(candidate) = balancer.candidates.get(chosen) else {
+            return Err(Failure::new(Cause::NoEndpoint));
+        };
+        let peer = candidate.peer.clone();
+        drop(balancers);
+        let target = peer.endpoint.target.clone();
+        self.attach(key, peer);
+        self.go_to(key, &target)
+    }
+
+    fn attach(&mut self, key: Key, peer: Rc<Peer>) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        detach(exchange, Outcome::Failure);
+        let shard = peer.endpoint.shard(self.index);
+        shard.active.add(1);
+        shard.calls.add(1);
+        exchange.peer = Some(peer);
+    }
+}
+
+/// The node that was chosen has the exchange no longer.
+pub(super) fn detach(exchange: &mut Exchange, outcome: Outcome) {
+    let Some(peer) = exchange.peer.take() else { return };
+    let shard = peer.endpoint.shard(peer.worker);
+    shard.active.add(-1);
+    shard.failures.add(u64::from(outcome == Outcome::Failure));
+}
+
+/// How an exchange that has ended went at its node.
+pub(super) fn outcome(exchange: &Exchange) -> Outcome {
+    match exchange.cause {
+        None => Outcome::Success,
+        Some(
+            Cause::ConnectFailed
+            | Cause::ConnectTimeout
+            | Cause::ResponseTimeout
+            | Cause::UpstreamReset
+            | Cause::UpstreamClosed
+            | Cause::UpstreamProtocol
+            | Cause::UpstreamCalm
+            | Cause::Unprocessed,
+        ) => Outcome::Failure,
+        Some(_) => Outcome::Unknown,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use narrows_wire::{Name, Time};
 
 use super::Worker;
+use super::balance::{detach, outcome};
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
@@ -41,6 +42,8 @@ impl<I: Io> Worker<I> {
             self.rest_link(leg.link);
             self.serve_waiting_of(leg.link);
         }
+        let outcome = outcome(&exchange);
+        detach(&mut exchange, outcome);
         self.filter_end(&exchange);
         self.count(&exchange);
         if self.records().is_some() {

@@ -49,14 +49,7 @@ impl<I: Io> Worker<I> {
             return Err(Failure::new(Cause::NoEndpoint));
         };
         match &upstream.targets {
-            Targets::Fixed(endpoints) => {
-                let next =
-                    active.balance.borrow_mut().get_mut(index).and_then(|weights| weights.next());
-                let Some(endpoint) = next.and_then(|at| endpoints.get(at)) else {
-                    return Err(Failure::new(Cause::NoEndpoint));
-                };
-                self.go_to(key, &endpoint.target)
-            }
+            Targets::Balanced(balanced) => self.balance(key, index, balanced),
             Targets::Lookup(lookup) => self.look_up(key, index, lookup),
             Targets::Asked(_) => match exchange.asked.clone() {
                 Some(target) => self.go_to(key, &target),
@@ -318,7 +311,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Sends the exchange to a target: checks it, resolves its name, finds its node.
-    fn go_to(&mut self, key: Key, target: &Arc<Target>) -> Result<(), Failure> {
+    pub(super) fn go_to(&mut self, key: Key, target: &Arc<Target>) -> Result<(), Failure> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         exchange.times.located = self.now;
         let active = exchange.active.clone();
@@ -363,7 +356,7 @@ impl<I: Io> Worker<I> {
         let allowed = match &upstream.targets {
             Targets::Lookup(lookup) => lookup.allow.contains(address.ip()),
             Targets::Asked(networks) => networks.contains(address.ip()),
-            Targets::Fixed(_) => true,
+            Targets::Balanced(_) => true,
         };
         if !allowed {
             return Err(Failure::new(Cause::TargetNotAllowed));

@@ -23,7 +23,7 @@ use crate::stage::Stages;
 use crate::target::Target;
 use crate::timer::TimerKey;
 use crate::websocket::WebSocket;
-use crate::worker::Active;
+use crate::worker::{Active, Retried};
 
 /// A stream of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Wait {
     },
     /// The addresses of a name.
     Resolve,
+    /// The time at which it is tried again.
+    Backoff,
 }
 
 /// How far one direction of the body has come.
@@ -145,6 +147,10 @@ pub struct Exchange {
     pub sent_mark: u64,
     /// How often it was sent.
     pub attempts: u8,
+    /// How often it may still be tried again by the rules of its route.
+    pub retries_left: u8,
+    /// Its earlier times, if it is being tried again.
+    pub retried: Option<Box<Retried>>,
     /// Whether a tunnel is asked for, which the node may accept or not.
     pub is_tunnel_asked: bool,
     /// Whether it carries opaque bytes, so that each direction ends by itself.
@@ -192,6 +198,8 @@ pub struct Clocks {
     pub idle: Option<Duration>,
     /// From the end of the request to the reply's head.
     pub response: Option<Duration>,
+    /// When its present time at a node is over, if it may be tried again.
+    pub per_try: Time,
     /// When the next periodic record is due.
     pub record: Time,
     /// The timer and when it fires.
@@ -277,6 +285,8 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            retries_left: 0,
+            retried: None,
             is_tunnel_asked: false,
             is_tunnel: false,
             websocket: None,
@@ -340,6 +350,9 @@ impl Exchange {
         {
             take(self.times.request_ended + response, Some(Cause::ResponseTimeout));
         }
+        if self.reply.progress == Progress::Nothing {
+            take(clocks.per_try, Some(Cause::PerTryTimeout));
+        }
         match self.stage {
             Stage::Parked { until, .. } | Stage::Queued { until, .. } => take(until, None),
             Stage::Relaying(_) | Stage::Local => {}
@@ -362,6 +375,7 @@ impl Clocks {
             total: Time::NEVER,
             idle: None,
             response: None,
+            per_try: Time::NEVER,
             record: Time::NEVER,
             timer: None,
         }

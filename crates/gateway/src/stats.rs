@@ -70,6 +70,12 @@ pub struct UpstreamShard {
     pub pending: Gauge,
     /// Calls sent once more because the node provably did not process them.
     pub replays: Counter,
+    /// Calls tried once more by the rules of their routes, each time counted.
+    pub retries: Counter,
+    /// Calls that are being tried again now.
+    pub retrying: Gauge,
+    /// Calls that were not tried again because too many others were.
+    pub retry_overflows: Counter,
     /// From the end of the request to the head of the reply.
     pub response: Histogram,
 }

@@ -45,6 +45,7 @@ mod mailbox;
 mod relay;
 mod reply;
 mod request;
+mod retry;
 mod stages;
 mod timers;
 mod transcode;
@@ -54,6 +55,7 @@ mod websocket;
 use balance::{Balancer, Peers};
 use listen::Accepting;
 pub use listen::{Bound, Seat};
+pub use retry::Retried;
 
 /// The shared read buffer: all that one read takes.
 const READ_BYTES: usize = 256 << 10;

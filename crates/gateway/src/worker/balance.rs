@@ -116,7 +116,8 @@ impl<I: Io> Worker<I> {
         if balancer.candidates.is_empty() {
             return Err(Failure::new(Cause::NoEndpoint));
         }
-        let mut choice = Choice { hash: None, tried: &[], now: self.now, random: &mut self.random };
+        let tried = exchange.retried.as_ref().map_or(&[][..], |retried| &retried.tried);
+        let mut choice = Choice { hash: None, tried, now: self.now, random: &mut self.random };
         let chosen = balancer.balance.choose(&balancer.candidates, &mut choice);
         let Some(candidate) = balancer.candidates.get(chosen) else {
             return Err(Failure::new(Cause::NoEndpoint));

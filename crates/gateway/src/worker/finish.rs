@@ -44,6 +44,7 @@ impl<I: Io> Worker<I> {
         }
         let outcome = outcome(&exchange);
         detach(&mut exchange, outcome);
+        self.leave_retries(&exchange);
         self.filter_end(&exchange);
         self.count(&exchange);
         if self.records().is_some() {

@@ -177,7 +177,7 @@ impl<I: Io> Worker<I> {
                     Ok(())
                 }
                 Wait::Mapping { .. } => Err(self.unknown_job(key, lookup)),
-                Wait::Lookup | Wait::Resolve => self.on_unknown(key, lookup),
+                Wait::Lookup | Wait::Resolve | Wait::Backoff => self.on_unknown(key, lookup),
             },
             Ok(Outcome::Malformed(why)) => Err(Failure::with(Cause::MalformedTarget, &*why)),
             Err(failure) => {

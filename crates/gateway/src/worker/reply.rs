@@ -18,6 +18,10 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
+        if exchange.retries_left > 0 && self.retry_answer(key, from, end, head) {
+            return;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.on_reply_head(head, self.now);
         if exchange.is_tunnel_asked {
             exchange.answer_tunnel();

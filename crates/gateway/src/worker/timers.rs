@@ -181,6 +181,7 @@ impl<I: Io> Worker<I> {
             Stage::Parked { wait: Wait::Resolve, .. } => {
                 self.fail(key, Cause::ResolveFailed, "no answer in time".into());
             }
+            Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
             Stage::Queued { node, .. } => {
                 let connecting = self.has_only_connecting_links(node);
                 let cause = if connecting { Cause::ConnectTimeout } else { Cause::AcquireTimeout };

@@ -174,6 +174,9 @@ impl<I: Io> Worker<I> {
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
         exchange.attempts += 1;
+        if exchange.retries_left > 0 {
+            exchange.start_try(now);
+        }
         let client = exchange.client;
         let mut credit = 0;
         if !exchange.kept.is_empty() {

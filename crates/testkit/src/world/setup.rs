@@ -11,6 +11,7 @@ use narrows_gateway::control::Mailbox;
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
@@ -246,6 +247,7 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        retry: None,
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
@@ -283,6 +285,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
         max_connections: if plan.tight { 1 } else { 4 },
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,

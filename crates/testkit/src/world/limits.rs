@@ -88,8 +88,14 @@ const SLOW_BYTES: u64 = 500_000;
 
 /// What becomes of one call by a slow reader, whose reply has so many bytes, and how long it takes.
 fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
-    let plan = Plan { limits, ..Plan::default() };
-    let mut world = World::new(1, plan);
+    let mut world = World::new(1, Plan { limits, ..Plan::default() });
+    let outcome = make_call(&mut world, mode, down);
+    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
+    outcome
+}
+
+/// Has one call made, and gives what became of it and how long it took.
+pub(super) fn make_call(world: &mut World, mode: Mode, down: u64) -> (Call, Duration) {
     let call = Call {
         id: 1,
         mode,
@@ -109,7 +115,5 @@ fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
         end = world.net.now();
         world.step();
     }
-    let life = end.since(begin);
-    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
-    (world.clients[0].calls()[0].clone(), life)
+    (world.clients[0].calls()[0].clone(), end.since(begin))
 }

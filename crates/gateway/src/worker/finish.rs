@@ -7,6 +7,7 @@ use narrows_wire::{Name, Time};
 
 use super::Worker;
 use super::balance::{detach, outcome};
+use super::links::note_dirty;
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
@@ -34,7 +35,7 @@ impl<I: Io> Worker<I> {
         if let Some(link) = self.links.get_mut(exchange.client.link) {
             link.codec.release(exchange.client.stream);
             link.last_used = self.now;
-            self.mark_dirty(exchange.client.link);
+            note_dirty(&mut self.dirty, exchange.client.link, link);
         }
         if let Stage::Relaying(leg) = exchange.stage {
             self.with_upstream_shard(leg.link, |shard| shard.streams.add(-1));
@@ -50,8 +51,7 @@ impl<I: Io> Worker<I> {
         if self.records().is_some() {
             self.record(&exchange, Kind::End);
         }
-        self.keep_head(std::mem::take(&mut exchange.head));
-        self.keep_body(std::mem::take(&mut exchange.kept));
+        self.keep_exchange(exchange);
     }
 
     fn count(&mut self, exchange: &Exchange) {

@@ -77,8 +77,6 @@ pub(crate) struct Reply {
 struct Seen<'a> {
     /// A bit for each pseudo field, and [`REGULAR`].
     bits: u8,
-    /// The pseudo fields, each at the place of its bit.
-    fields: [Option<&'a Field>; PSEUDO_FIELDS],
     te: bool,
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
@@ -90,8 +88,6 @@ const PATH: u8 = bit(Name::Path);
 const SCHEME: u8 = bit(Name::Scheme);
 const STATUS: u8 = bit(Name::Status);
 const PROTOCOL: u8 = bit(Name::Protocol);
-/// How many pseudo fields there are.
-const PSEUDO_FIELDS: usize = PSEUDO.count_ones() as usize;
 /// The bits of all pseudo fields.
 const PSEUDO: u8 = AUTHORITY | METHOD | PATH | SCHEME | STATUS | PROTOCOL;
 /// A rule: the value matters, or the field is forbidden.
@@ -133,7 +129,7 @@ const fn bit(name: Name) -> u8 {
 /// Checks the head of a request. `connect_protocol`: extended CONNECT was announced.
 pub(crate) fn check_request(head: &Head, connect_protocol: bool) -> Result<Request, Malformed> {
     let seen = Seen::of(head)?;
-    let method = seen.value(head, Name::Method).ok_or(Malformed::PseudoMissing)?;
+    let method = head.get(Name::Method).ok_or(Malformed::PseudoMissing)?;
     if !is_token(method) {
         return Err(Malformed::Method);
     }
@@ -168,7 +164,7 @@ pub(crate) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
         0 => return Err(Malformed::PseudoMissing),
         _ => return Err(Malformed::PseudoMisplaced),
     }
-    let status = match seen.value(head, Name::Status) {
+    let status = match head.get(Name::Status) {
         Some(&[a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9']) => {
             u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
         }
@@ -209,9 +205,6 @@ impl<'a> Seen<'a> {
                     return Err(seen.misplaced());
                 }
                 seen.bits |= rule;
-                if let Some(place) = seen.fields.get_mut(field.name as usize) {
-                    *place = Some(field);
-                }
                 continue;
             }
             seen.bits |= REGULAR;
@@ -225,13 +218,6 @@ impl<'a> Seen<'a> {
     #[cold]
     fn misplaced(&self) -> Malformed {
         if self.has(REGULAR) { Malformed::PseudoLate } else { Malformed::PseudoTwice }
-    }
-
-    /// The value of a pseudo field.
-    #[inline]
-    fn value(&self, head: &'a Head, name: Name) -> Option<&'a [u8]> {
-        let field = (*self.fields.get(name as usize)?)?;
-        Some(head.value(field))
     }
 
     fn has(&self, bits: u8) -> bool {
@@ -271,12 +257,12 @@ fn check_te(value: &[u8]) -> Result<(), Malformed> {
 
 /// The parts of the target: scheme, path, authority (RFC 9113 §8.3.1).
 fn check_target(head: &Head, seen: &Seen<'_>, method: &[u8]) -> Result<(), Malformed> {
-    let authority = seen.value(head, Name::Authority);
-    if let Some(scheme) = seen.value(head, Name::Scheme) {
+    let authority = head.get(Name::Authority);
+    if let Some(scheme) = head.get(Name::Scheme) {
         if !is_scheme(scheme) {
             return Err(Malformed::Scheme);
         }
-        let path = seen.value(head, Name::Path).unwrap_or_default();
+        let path = head.get(Name::Path).unwrap_or_default();
         let is_rooted = path.first() == Some(&b'/') && is_visible(path, b'#');
         let is_asterisk = path == b"*" && method == b"OPTIONS";
         if !(is_rooted || is_asterisk) {

@@ -32,6 +32,9 @@ pub(super) struct Maglev(Vec<u16>);
 /// The places of the table in the order of one node.
 #[derive(Debug)]
 struct Preference {
+    /// The candidate, and its index.
+    id: u64,
+    taker: u16,
     next: usize,
     step: usize,
     /// How many places it should have by now, in parts of the largest weight.
@@ -72,17 +75,20 @@ impl Maglev {
     fn of(candidates: &[Candidate]) -> Self {
         let candidates = &candidates[..candidates.len().min(NODES_MAX)];
         let heaviest = candidates.iter().map(|it| u64::from(it.weight)).max().unwrap_or(1);
-        let mut preferences: Vec<Preference> = candidates.iter().map(Preference::of).collect();
+        let preferences = candidates.iter().enumerate().map(Preference::of);
+        let mut preferences: Vec<Preference> = preferences.collect();
+        // Gateways may know the nodes in different orders, and have to come to the same table.
+        preferences.sort_unstable_by_key(|preference| preference.id);
         let mut places = vec![FREE; PLACES];
         let mut left = if candidates.is_empty() { 0 } else { PLACES };
         while left > 0 {
-            for (at, preference) in preferences.iter_mut().enumerate() {
+            for preference in &mut preferences {
                 preference.due += preference.weight;
                 if preference.due < heaviest || left == 0 {
                     continue;
                 }
                 preference.due -= heaviest;
-                preference.take(&mut places, at as u16);
+                preference.take(&mut places);
                 left -= 1;
             }
         }
@@ -100,14 +106,16 @@ impl Maglev {
 // === impl Preference ===
 
 impl Preference {
-    fn of(candidate: &Candidate) -> Self {
-        let part = |number, of: usize| (nth(candidate.peer.id, number) % of as u64) as usize;
+    fn of((at, candidate): (usize, &Candidate)) -> Self {
+        let id = candidate.peer.id;
+        let part = |number, of: usize| (nth(id, number) % of as u64) as usize;
         let weight = u64::from(candidate.weight.max(1));
-        Self { next: part(0, PLACES), step: 1 + part(1, PLACES - 1), due: 0, weight }
+        let taker = u16::try_from(at).unwrap_or(FREE);
+        Self { id, taker, next: part(0, PLACES), step: 1 + part(1, PLACES - 1), due: 0, weight }
     }
 
     /// Takes the next place in its order that is free. There is one.
-    fn take(&mut self, places: &mut [u16], taker: u16) {
+    fn take(&mut self, places: &mut [u16]) {
         loop {
             let place = self.next;
             self.next += self.step;
@@ -115,7 +123,7 @@ impl Preference {
                 self.next -= PLACES;
             }
             if places[place] == FREE {
-                places[place] = taker;
+                places[place] = self.taker;
                 return;
             }
         }

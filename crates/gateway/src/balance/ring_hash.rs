@@ -1,7 +1,8 @@
 //! A ring of hashes (ketama): each node stands at many points of it, a call goes to the next one after its key.
 //!
 //! A node that comes or goes moves only the keys of its own points. Nodes have points in proportion to their
-//! weights, 160 for one of mean weight, as libketama has, and more if the ring would be too small otherwise.
+//! weights, 160 for one of mean weight, as libketama has. If the ring would be too small they have twice as many, or
+//! four times, and so on: few sizes, as each change of the size moves keys of all nodes.
 
 use std::sync::Arc;
 
@@ -75,7 +76,11 @@ impl Ring {
     fn of(candidates: &[Candidate], size_min: usize) -> Self {
         let count = candidates.len().max(1);
         let sum = candidates.iter().map(|candidate| u64::from(candidate.weight)).sum::<u64>();
-        let each = POINTS.max(size_min.div_ceil(count)).min(RING_MAX / count).max(1);
+        let mut each = POINTS;
+        while each * count < size_min {
+            each *= 2;
+        }
+        let each = each.min(RING_MAX / count).max(1);
         let size = (each * count) as u64;
         let mut points = Vec::with_capacity(each * count + count);
         for (at, candidate) in candidates.iter().enumerate() {
@@ -110,7 +115,8 @@ mod tests {
     fn nodes_have_points_in_proportion_to_their_weights() {
         assert_eq!(points(&[1, 1], 0), [160, 160]);
         assert_eq!(points(&[1, 3], 0), [80, 240]);
-        assert_eq!(points(&[1, 1], 1001), [501, 501]);
+        assert_eq!(points(&[1, 1], 320), [160, 160]);
+        assert_eq!(points(&[1, 1], 321), [320, 320]);
         assert_eq!(points(&[100, 300], 0), [80, 240]);
         assert_eq!(points(&[1, 100_000], 0)[0], 1);
     }

@@ -156,6 +156,8 @@ pub struct Route {
     pub replay_bytes_max: usize,
     /// When a call that failed is tried once more; `None`: never by rules.
     pub retry: Option<Box<Retry>>,
+    /// How long the node of a call may take to begin its reply until another one is asked as well; `None`: for ever.
+    pub hedge: Option<Duration>,
     /// What looks at requests and replies.
     pub filters: Chain,
     /// Whether calls in gRPC-Web become calls in gRPC.

@@ -72,7 +72,9 @@ pub struct UpstreamShard {
     pub replays: Counter,
     /// Calls tried once more by the rules of their routes, each time counted.
     pub retries: Counter,
-    /// Calls that are being tried again now.
+    /// Calls that a second node was asked to answer as well.
+    pub hedges: Counter,
+    /// Calls that are being tried again, or at two nodes, now.
     pub retrying: Gauge,
     /// Calls that were not tried again because too many others were.
     pub retry_overflows: Counter,

@@ -37,6 +37,7 @@ mod failure;
 mod filters;
 mod finish;
 mod health;
+mod hedge;
 mod hop;
 mod links;
 mod listen;
@@ -53,6 +54,7 @@ mod upstream;
 mod websocket;
 
 use balance::{Balancer, Peers};
+pub use hedge::Hedge;
 use listen::Accepting;
 pub use listen::{Bound, Seat};
 pub use retry::Retried;

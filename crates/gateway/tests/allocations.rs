@@ -281,6 +281,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
         retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),

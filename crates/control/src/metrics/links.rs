@@ -84,6 +84,8 @@ pub(super) fn upstream(text: &mut Text, sources: &Sources<'_>) {
     counters("narrows_replays_total", help, |shard| shard.replays.get());
     let help = "Calls tried once more by the rules of their routes, each time counted.";
     counters("narrows_retries_total", help, |shard| shard.retries.get());
+    let help = "Calls that a second node was asked to answer as well.";
+    counters("narrows_hedges_total", help, |shard| shard.hedges.get());
     let help = "Calls that were not tried again because too many others were.";
     counters("narrows_retry_overflow_total", help, |shard| shard.retry_overflows.get());
     responses(text, upstreams);

@@ -195,12 +195,15 @@ impl<I: Io> Worker<I> {
     /// A node reset its stream, or our engine did because the node broke a rule.
     pub(super) fn on_node_reset(
         &mut self,
+        link: Key,
         tag: u64,
         code: ErrorCode,
-        processed: Processed,
-        by: Party,
+        (processed, by): (Processed, Party),
     ) {
         let key = Key::unpack(tag);
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Stage::Relaying(leg) = exchange.stage else { return };
         self.leave_node(key, leg.link);
@@ -223,10 +226,15 @@ impl<I: Io> Worker<I> {
 
     /// The exchange has no stream to a node any more.
     pub(super) fn leave_node(&mut self, key: Key, link: Key) {
-        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.stage = Stage::Local;
         }
+        self.free_link(link);
+    }
+
+    /// A link to a node has one stream less.
+    pub(super) fn free_link(&mut self, link: Key) {
+        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
         self.end_if_unused(link);
         self.rest_link(link);
         self.serve_waiting_of(link);
@@ -301,6 +309,9 @@ impl<I: Io> Worker<I> {
     }
 
     fn on_node_loss(&mut self, key: Key, link: Key, written: u64, loss: Loss) {
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get(key) else { return };
         let Some(leg) = exchange.node_leg().filter(|leg| leg.link == link) else { return };
         let unsent = written <= exchange.sent_mark || self.may_repeat(key, link);

@@ -300,7 +300,7 @@ impl<I: Io> Worker<I> {
                 self.on_node_gone(tag, key);
             }
             Event::Reset { tag, code, processed, by, .. } => {
-                self.on_node_reset(tag, code, processed, by);
+                self.on_node_reset(key, tag, code, (processed, by));
             }
             Event::Refused { stream, tag, refusal } => {
                 self.on_refused((key, stream), tag, refusal, head);

@@ -327,12 +327,10 @@ impl<I: Io> Worker<I> {
         {
             return self.dispatch(key, *node);
         }
-        let address = match &target.host {
-            Host::Ip(ip) => SocketAddr::new(*ip, target.port),
-            Host::Name(name) => match self.resolved(name, target.port, exchange_turn(key)) {
-                Some(address) => address,
-                None => return self.resolve(key, name, target),
-            },
+        let address = match (self.address_of(target, key), &target.host) {
+            (Some(address), _) => address,
+            (None, Host::Name(name)) => return self.resolve(key, name, target),
+            (None, Host::Ip(_)) => return Err(Failure::new(Cause::Internal)),
         };
         let node = self.node_at(index, upstream, target, address)?;
         // A name may move, so only addresses are remembered; and only for the present configuration.
@@ -346,7 +344,15 @@ impl<I: Io> Worker<I> {
         self.dispatch(key, node)
     }
 
-    fn node_at(
+    /// The address of a target, unless it is a name that has to be resolved first.
+    pub(super) fn address_of(&self, target: &Target, key: Key) -> Option<SocketAddr> {
+        match &target.host {
+            Host::Ip(ip) => Some(SocketAddr::new(*ip, target.port)),
+            Host::Name(name) => self.resolved(name, target.port, exchange_turn(key)),
+        }
+    }
+
+    pub(super) fn node_at(
         &mut self,
         index: usize,
         upstream: &Upstream,

@@ -162,6 +162,10 @@ impl<I: Io> Worker<I> {
         match cause {
             _ if due > now => self.arm_exchange(key),
             Some(cause) => self.fail(key, cause, String::new()),
+            None if exchange.clocks.hedge <= now => {
+                self.hedge(key);
+                self.arm_exchange(key);
+            }
             None if exchange.clocks.record <= now => {
                 self.record_periodically(key);
                 self.arm_exchange(key);

@@ -77,6 +77,8 @@ pub struct Limits {
     pub jobs_max: Option<usize>,
     /// The upstream is a set of nodes, any of which takes any call.
     pub balanced: Option<fn() -> Balanced>,
+    /// When a second node is asked as well.
+    pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
 }
@@ -254,6 +256,7 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        hedge: plan.limits.hedge,
         retry: plan.limits.retry.map(|rules| Box::new(rules())),
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,

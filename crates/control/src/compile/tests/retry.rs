@@ -36,7 +36,7 @@ fn what_is_written_is_done() {
 fn rules_that_make_no_sense_are_faults() {
     for (rules, expected) in [
         ("{ retry_on: [] }", "retry_on: no failure is named"),
-        ("{ retry_on: [reset], num_retries: 11 }", "num_retries: must be at least 1"),
+        ("{ retry_on: [reset], num_retries: 11 }", "num_retries: must be at most 10"),
         ("{ retry_on: [reset], num_retries: 0 }", "num_retries: must be at least 1"),
         ("{ retry_on: [retriable-status-codes] }", "need each other"),
         ("{ retry_on: [reset], retriable_status_codes: [429] }", "need each other"),

@@ -36,8 +36,6 @@ fn what_is_written_is_done() {
 fn rules_that_make_no_sense_are_faults() {
     for (rules, expected) in [
         ("{ retry_on: [] }", "retry_on: no failure is named"),
-        ("{ retry_on: [reset], num_retries: 11 }", "num_retries: must be at most 10"),
-        ("{ retry_on: [reset], num_retries: 0 }", "num_retries: must be at least 1"),
         ("{ retry_on: [retriable-status-codes] }", "need each other"),
         ("{ retry_on: [reset], retriable_status_codes: [429] }", "need each other"),
         (
@@ -48,12 +46,9 @@ fn rules_that_make_no_sense_are_faults() {
             "{ retry_on: [reset], retry_back_off: { base_interval: 2s, max_interval: 1s } }",
             "is shorter than base_interval",
         ),
-        ("{ retry_on: [gateway_error] }", "gateway-error"),
     ] {
         let faults = errors(&with(&format!("retry: {rules}"), "max_pending: 9"));
         let [fault] = &faults[..] else { panic!("{rules}: {faults:?}") };
         assert!(fault.contains(expected), "{fault}");
     }
-    let faults = errors(&with("filters: []", "retry_budget: { budget_percent: 101 }"));
-    assert!(faults[0].contains("budget_percent: must be at most 100"), "{faults:?}");
 }

@@ -11,7 +11,7 @@ use super::{Worker, hop};
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::Side;
-use crate::reply::{self, Cause};
+use crate::reply::{self, Cause, Detail};
 use crate::slab::Key;
 use crate::snapshot::{OnMissing, Targets};
 use crate::stage::Emitted;
@@ -19,22 +19,33 @@ use crate::stage::Emitted;
 /// How often a call is sent at most when nodes provably do not process it.
 const ATTEMPTS_MAX: u8 = 2;
 
-/// Why a call ends, with words for the caller.
+/// Why a call ends, with words for the caller and the log.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) cause: Cause,
-    pub(super) detail: String,
+    pub(super) detail: Detail,
 }
 
 // === impl Failure ===
 
 impl Failure {
     pub(super) fn new(cause: Cause) -> Self {
-        Self { cause, detail: String::new() }
+        Self { cause, detail: Detail::default() }
     }
 
-    pub(super) fn with(cause: Cause, detail: impl Display) -> Self {
-        Self { cause, detail: detail.to_string() }
+    /// With words of our own, or of the caller's.
+    pub(super) fn with(cause: Cause, told: impl Display) -> Self {
+        Self { cause, detail: told.to_string().into() }
+    }
+
+    /// With words from the inner network, which are for the log.
+    pub(super) fn inner(cause: Cause, text: impl Display) -> Self {
+        Self { cause, detail: Detail::inner(text.to_string()) }
+    }
+
+    /// With what the inner network says of it.
+    pub(super) fn and_inner(self, text: impl Display) -> Self {
+        Self { detail: self.detail.and_inner(text.to_string()), ..self }
     }
 }
 
@@ -65,7 +76,8 @@ impl<I: Io> Worker<I> {
     }
 
     /// Ends an exchange for a cause of ours: the node's stream is reset, the client is told.
-    pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: String) {
+    pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: impl Into<Detail>) {
+        let detail = detail.into();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.cause = Some(cause);
         let node = exchange.node_leg();
@@ -74,13 +86,13 @@ impl<I: Io> Worker<I> {
         }
         self.tell_client(key, cause, &detail);
         if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.detail = detail;
+            exchange.detail = detail.logged();
         }
         self.finish(key);
     }
 
     /// Says why, as the protocol of the caller and the state of its stream allow.
-    fn tell_client(&mut self, key: Key, cause: Cause, detail: &str) {
+    fn tell_client(&mut self, key: Key, cause: Cause, detail: &Detail) {
         let mut head = self.spare_head();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Leg { link, stream } = exchange.client;
@@ -114,7 +126,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Nothing of a reply has been sent, so the client gets one of ours.
-    fn tell_in_full(&mut self, key: Key, cause: Cause, detail: &str) {
+    fn tell_in_full(&mut self, key: Key, cause: Cause, detail: &Detail) {
         let mut head = self.spare_head();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let mut emitted = Emitted { ended: true, ..Emitted::default() };
@@ -143,7 +155,7 @@ impl<I: Io> Worker<I> {
         &mut self,
         key: Key,
         cause: Cause,
-        detail: &str,
+        detail: &Detail,
         mut head: narrows_wire::Head,
     ) {
         reply::trailers_only(&mut head, cause, detail, b"application/grpc");

@@ -149,7 +149,8 @@ impl<I: Io> Worker<I> {
         let limit = exchange.message_bytes_max();
         let Exchange { stages, kept, request, .. } = exchange;
         let passed = stages.request(&[], End::Stream, kept);
-        passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })?;
+        passed
+            .map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail.into() })?;
         match request.count_messages(kept, limit) {
             MessageSize::Within => Ok(()),
             MessageSize::TooLarge => Err(Failure::new(Cause::MessageTooLarge)),

@@ -179,7 +179,7 @@ impl<I: Io> Worker<I> {
             Stage::Parked { wait: Wait::Lookup, .. } => self.on_lookup_late(key),
             Stage::Parked { wait: Wait::Mapping { .. }, .. } => self.ask_again(key),
             Stage::Parked { wait: Wait::Resolve, .. } => {
-                self.fail(key, Cause::ResolveFailed, "no answer in time".into());
+                self.fail(key, Cause::ResolveFailed, "no answer in time");
             }
             Stage::Queued { node, .. } => {
                 let connecting = self.has_only_connecting_links(node);

@@ -84,7 +84,7 @@ impl<I: Io> Worker<I> {
         let tls = node.tls.clone();
         let address = node.identity.address;
         let tls = tls.map(|tls| Tls::connect(tls.client.config.clone(), tls.name)).transpose();
-        let tls = tls.map_err(|error| Failure::with(Cause::ConnectFailed, error))?;
+        let tls = tls.map_err(|error| Failure::inner(Cause::ConnectFailed, error))?;
         let socket = match self.io.connect(address) {
             Ok(socket) => socket,
             Err(error) => {

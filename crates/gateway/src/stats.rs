@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::closes::Closes;
 use crate::reply::{Cause, TABLE};
 
 /// Counts up. Only one thread may write.
@@ -72,6 +73,15 @@ pub struct UpstreamShard {
     pub replays: Counter,
     /// From the end of the request to the head of the reply.
     pub response: Histogram,
+    /// Connections ended, and those that never came about, by reason.
+    pub closes: Closes,
+}
+
+/// What happened on a listener, in one worker.
+#[derive(Debug, Default)]
+pub struct ListenerShard {
+    /// Connections ended, by reason.
+    pub closes: Closes,
 }
 
 /// What happened in one worker as a whole.
@@ -125,6 +135,10 @@ pub struct RouteStats(Box<[RouteShard]>);
 /// How often a filter failed, a counter for each worker.
 #[derive(Debug)]
 pub struct FilterStats(Box<[Counter]>);
+
+/// The shards of a listener.
+#[derive(Debug)]
+pub struct ListenerStats(Box<[ListenerShard]>);
 
 /// The shards of an upstream.
 #[derive(Debug)]
@@ -239,6 +253,25 @@ impl FilterStats {
     /// Failures of all workers together.
     pub fn failures(&self) -> u64 {
         self.0.iter().map(Counter::get).sum()
+    }
+}
+
+// === impl ListenerStats ===
+
+impl ListenerStats {
+    /// Zeroes for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| ListenerShard::default()).collect())
+    }
+
+    /// The shard of a worker.
+    pub fn shard(&self, worker: usize) -> &ListenerShard {
+        &self.0[worker]
+    }
+
+    /// All shards.
+    pub fn shards(&self) -> &[ListenerShard] {
+        &self.0
     }
 }
 

@@ -6,8 +6,9 @@ use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Name};
 
-use super::links::Loss;
+use super::ending::Loss;
 use super::{Worker, hop};
+use crate::closes::Close;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::Side;
@@ -81,6 +82,10 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.cause = Some(cause);
         let node = exchange.node_leg();
+        if exchange.is_tunnel && cause == Cause::IdleTimeout {
+            let links = [Some(exchange.client), node].into_iter().flatten().map(|leg| leg.link);
+            links.for_each(|link| self.note_broken(link, Close::Idle));
+        }
         if let Some(node) = node {
             self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
         }

@@ -9,8 +9,9 @@ use narrows_wire::{Indexing, Name, Time};
 use tracing::debug;
 
 use super::Worker;
+use super::ending::Loss;
 use super::failure::Failure;
-use super::links::Loss;
+use crate::closes::Close;
 use crate::exchange::{Exchange, Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::{Alpn, Codec, Link, Side, State, Tls};
@@ -88,7 +89,9 @@ impl<I: Io> Worker<I> {
         let socket = match self.io.connect(address) {
             Ok(socket) => socket,
             Err(error) => {
-                upstream.stats.shard(self.index).connect_failures.add(1);
+                let shard = upstream.stats.shard(self.index);
+                shard.connect_failures.add(1);
+                shard.closes.of(Close::ConnectFailed).add(1);
                 self.pool.forget_if_unused(node_key);
                 debug!(%address, %error, "can not begin to connect");
                 return Err(Failure::new(Cause::ConnectFailed));
@@ -249,7 +252,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(Some(picked)) = picked else {
             debug!(peer = %link.peer, ?alpn, "the node agreed on a protocol that is not spoken to it");
-            self.lose_link(key, Loss::ConnectFailed);
+            self.lose_link(key, Close::HandshakeFailed);
             return false;
         };
         if let Some(codec) = picked {
@@ -442,7 +445,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
+    pub(super) fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
         if let Some(upstream) = self.upstream_of(node) {
             count(upstream.stats.shard(self.index));
         }

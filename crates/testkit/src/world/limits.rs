@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use narrows_gateway::closes::Close;
+
 use super::call::{Call, Fate, Mode};
 use super::client::Client;
 use super::control::{BROKEN_JOB, BROKEN_TARGET};
@@ -91,6 +93,7 @@ fn a_client_that_does_not_shake_hands_is_closed() {
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 1));
     world.pass(2 * TOLERANCE);
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 0));
+    assert_eq!(world.closes_of_clients(Close::HandshakeTimeout), 1);
 }
 
 /// Bytes that take a slow reader more than twice the shorter limits.

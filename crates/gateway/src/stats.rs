@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use narrows_wire::HeadBytes;
+
 use crate::closes::Closes;
 use crate::reply::{Cause, TABLE};
 
@@ -35,6 +37,17 @@ pub struct Histogram {
 #[derive(Debug)]
 pub struct Causes([Counter; TABLE.len()]);
 
+/// Bytes of messages in one direction.
+#[derive(Debug, Default)]
+pub struct Volume {
+    /// Names and values of pseudo fields: the first line of HTTP/1, and Host.
+    pub line: Counter,
+    /// Names and values of all other fields, trailers among them.
+    pub head: Counter,
+    /// Bodies.
+    pub body: Counter,
+}
+
 /// What happened on a route, in one worker.
 #[derive(Debug, Default)]
 pub struct RouteShard {
@@ -46,10 +59,10 @@ pub struct RouteShard {
     pub http: [Counter; 6],
     /// From the head of the request to the end of the call.
     pub duration: Histogram,
-    /// Body bytes from callers.
-    pub bytes_in: Counter,
-    /// Body bytes to callers.
-    pub bytes_out: Counter,
+    /// From callers.
+    pub bytes_in: Volume,
+    /// To callers.
+    pub bytes_out: Volume,
     /// Calls that live now.
     pub active: Gauge,
     /// Replies made by the gateway itself.
@@ -155,6 +168,17 @@ impl Counter {
     /// The present value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Volume ===
+
+impl Volume {
+    /// Counts a message.
+    pub fn add(&self, heads: HeadBytes, body: u64) {
+        self.line.add(heads.line.into());
+        self.head.add(heads.fields.into());
+        self.body.add(body);
     }
 }
 

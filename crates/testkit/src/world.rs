@@ -17,6 +17,8 @@ mod net;
 mod node;
 mod rng;
 mod setup;
+#[cfg(test)]
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -143,6 +143,7 @@ impl<I: Io> Worker<I> {
             let body = reply::plain(&mut head, cause, detail);
             // RFC 9110 §9.3.2: no content in a reply to HEAD.
             if exchange.head.get(Name::Method) != Some(b"HEAD") {
+                exchange.reply.bytes = body.len() as u64;
                 emitted.data = body.into_bytes();
             }
         }

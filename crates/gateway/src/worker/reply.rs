@@ -18,6 +18,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
+        exchange.reply.count_fields(head);
         exchange.on_reply_head(head, self.now);
         if exchange.is_tunnel_asked {
             exchange.answer_tunnel();

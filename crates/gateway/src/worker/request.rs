@@ -47,6 +47,7 @@ impl<I: Io> Worker<I> {
         let peer = self.links.get(link).map_or(NOBODY, |link| link.peer.ip().to_canonical());
         let active = self.active.clone();
         let mut exchange = Exchange::new((client, peer), active, head, kept, self.now);
+        exchange.request.count_fields(&exchange.head);
         if end == End::Stream {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
@@ -208,6 +209,7 @@ impl<I: Io> Worker<I> {
         exchange.request.progress = Progress::Ended;
         exchange.times.request_ended = self.now;
         exchange.replayable = false;
+        exchange.request.count_fields(trailers);
         let Some(leg) = exchange.node_leg() else {
             exchange.trailers = Some(trailers.clone());
             return self.on_local_request_end(key);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
-use narrows_wire::{Head, Time};
+use narrows_wire::{Head, HeadBytes, Time};
 
 use crate::balance::Peer;
 use crate::filter::Filtered;
@@ -91,6 +91,8 @@ pub struct Body {
     pub progress: Progress,
     /// Bytes so far.
     pub bytes: u64,
+    /// What its head and its trailers amounted to as they came.
+    pub heads: HeadBytes,
     /// Bytes for which the sender has been given credit again.
     pub granted: u64,
     /// Whether stages change it, so that what is sent is not what has come.
@@ -241,6 +243,13 @@ impl Body {
         due as usize
     }
 
+    /// Counts a head, or trailers, before anything is changed in it.
+    pub fn count_fields(&mut self, head: &Head) {
+        let HeadBytes { line, fields } = head.sizes();
+        self.heads.line = self.heads.line.saturating_add(line);
+        self.heads.fields = self.heads.fields.saturating_add(fields);
+    }
+
     /// Counts the messages of gRPC in the next bytes; `None`: there is no limit.
     pub fn count_messages(&mut self, data: &[u8], bytes_max: Option<u32>) -> MessageSize {
         self.messages.feed(data);
@@ -254,6 +263,7 @@ impl Body {
         Self {
             progress: Progress::Nothing,
             bytes: 0,
+            heads: HeadBytes::default(),
             granted: 0,
             is_staged: false,
             unsent: 0,

@@ -33,6 +33,7 @@ use crate::timer::Wheel;
 mod announce;
 mod balance;
 mod detect;
+mod ending;
 mod failure;
 mod filters;
 mod finish;

@@ -10,7 +10,7 @@ use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::*;
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
 
 /// No job is posted: every lookup is answered by the table.
@@ -89,6 +89,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         backlog: 1024,
         max_connections: 10_000,
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     Arc::new(Snapshot {
         hash: 0,

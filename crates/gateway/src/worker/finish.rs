@@ -69,8 +69,8 @@ impl<I: Io> Worker<I> {
         shard.grpc[grpc].add(1);
         shard.http[usize::from(exchange.status / 100).min(5)].add(1);
         shard.duration.record(took);
-        shard.bytes_in.add(exchange.request.bytes);
-        shard.bytes_out.add(exchange.reply.bytes);
+        shard.bytes_in.add(exchange.request.heads, exchange.request.bytes);
+        shard.bytes_out.add(exchange.reply.heads, exchange.reply.bytes);
         if let Some(cause) = exchange.cause {
             shard.local.of(cause).add(1);
         }

@@ -27,6 +27,7 @@ impl<I: Io> Worker<I> {
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.reply.count_fields(head);
         exchange.on_reply_head(head, self.now);
         if exchange.is_tunnel_asked {
             exchange.answer_tunnel();

@@ -9,8 +9,9 @@ use narrows_wire::{Indexing, Name, Time};
 use tracing::debug;
 
 use super::Worker;
+use super::ending::Loss;
 use super::failure::Failure;
-use super::links::Loss;
+use crate::closes::Close;
 use crate::exchange::{Exchange, Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::{Alpn, Codec, Link, Side, State, Tls};
@@ -84,11 +85,13 @@ impl<I: Io> Worker<I> {
         let tls = node.tls.clone();
         let address = node.identity.address;
         let tls = tls.map(|tls| Tls::connect(tls.client.config.clone(), tls.name)).transpose();
-        let tls = tls.map_err(|error| Failure::with(Cause::ConnectFailed, error))?;
+        let tls = tls.map_err(|error| Failure::inner(Cause::ConnectFailed, error))?;
         let socket = match self.io.connect(address) {
             Ok(socket) => socket,
             Err(error) => {
-                upstream.stats.shard(self.index).connect_failures.add(1);
+                let shard = upstream.stats.shard(self.index);
+                shard.connect_failures.add(1);
+                shard.closes.of(Close::ConnectFailed).add(1);
                 self.pool.forget_if_unused(node_key);
                 debug!(%address, %error, "can not begin to connect");
                 return Err(Failure::new(Cause::ConnectFailed));
@@ -256,7 +259,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(Some(picked)) = picked else {
             debug!(peer = %link.peer, ?alpn, "the node agreed on a protocol that is not spoken to it");
-            self.lose_link(key, Loss::ConnectFailed);
+            self.lose_link(key, Close::HandshakeFailed);
             return false;
         };
         if let Some(codec) = picked {
@@ -449,7 +452,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
+    pub(super) fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
         if let Some(upstream) = self.upstream_of(node) {
             count(upstream.stats.shard(self.index));
         }

@@ -67,7 +67,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
-pub use retry::{BackOffConfig, RetryBudgetConfig, RetryConfig, RetryWord};
+pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
     ValueRule,

@@ -7,6 +7,7 @@ mod balancing;
 mod examples;
 mod filters;
 mod forwarding;
+mod retry;
 mod tls;
 mod together;
 mod transcode;

@@ -76,8 +76,7 @@ pub(super) fn plan<'a>(
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
-        let budget = &upstream.retry_budget;
-        let retry_budget = retry::budget(&format!("{path}.retry_budget"), budget, report);
+        let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
         if upstream.proxy_protocol.is_some() && !upstream.protocol.is_opaque() {
             // The header names one client, and these connections carry the requests of many.

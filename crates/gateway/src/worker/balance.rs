@@ -219,12 +219,29 @@ impl<I: Io> Worker<I> {
         index: usize,
         balanced: &Balanced,
     ) -> Result<(), Failure> {
-        let Some(exchange) = self.exchanges.get(key) else { return Ok(()) };
+        let peer = self.choose(key, index, balanced)?;
+        let target = peer.endpoint.target.clone();
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            detach(exchange, Outcome::Failure, self.now);
+            peer.begin();
+            exchange.peer = Some(peer);
+            exchange.times.chosen = self.now;
+        }
+        self.go_to(key, &target)
+    }
+
+    /// Chooses a node of a set for the exchange.
+    pub(super) fn choose(
+        &mut self,
+        key: Key,
+        index: usize,
+        balanced: &Balanced,
+    ) -> Result<Rc<Peer>, Failure> {
+        let none = || Failure::new(Cause::NoEndpoint);
+        let exchange = self.exchanges.get(key).ok_or_else(none)?;
         let active = exchange.active.clone();
         let mut balancers = active.balancers.borrow_mut();
-        let Some(Some(balancer)) = balancers.get_mut(index) else {
-            return Err(Failure::new(Cause::NoEndpoint));
-        };
+        let balancer = balancers.get_mut(index).and_then(Option::as_mut).ok_or_else(none)?;
         if !balancer.is_current(balanced, self.now) {
             balancer.look_again(balanced, &mut self.peers, (self.index, self.now));
             self.peers.retain(|_, peer| Rc::strong_count(peer) > 1);
@@ -237,38 +254,27 @@ impl<I: Io> Worker<I> {
             .as_ref()
             .filter(|subset| subset.asked(&request, &mut self.lookup_key, &mut self.scratch));
         let subset = subset.map(|_| self.scratch.as_slice());
-        let Some(group) = balancer.group(balanced, subset) else {
-            return Err(Failure::new(Cause::NoEndpoint));
-        };
+        let group = balancer.group(balanced, subset).ok_or_else(none)?;
         let tried = exchange.retried.as_ref().map_or(&[][..], |retried| &retried.tried);
         let mut choice = Choice { hash, tried, now: self.now, random: &mut self.random };
-        let Some(candidate) = group.choose(&mut choice) else {
-            return Err(Failure::new(Cause::NoEndpoint));
-        };
-        let peer = candidate.peer.clone();
-        drop(balancers);
-        let target = peer.endpoint.target.clone();
-        self.attach(key, peer);
-        self.go_to(key, &target)
+        group.choose(&mut choice).map(|candidate| candidate.peer.clone()).ok_or_else(none)
     }
+}
 
-    fn attach(&mut self, key: Key, peer: Rc<Peer>) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        detach(exchange, Outcome::Failure, self.now);
-        peer.begin();
-        exchange.peer = Some(peer);
-        exchange.times.chosen = self.now;
+/// A node has a call of the exchange no longer.
+pub(super) fn release(exchange: &Exchange, peer: &Rc<Peer>, outcome: Outcome, now: Time) {
+    peer.end();
+    if outcome == Outcome::Failure {
+        peer.endpoint.shard(peer.worker).failures.add(1);
+        peer.on_failure(now.since(exchange.times.chosen), now);
+        exchange.active.on_failure(exchange.upstream, peer);
     }
 }
 
 /// The node that was chosen has the exchange no longer.
 pub(super) fn detach(exchange: &mut Exchange, outcome: Outcome, now: Time) {
-    let Some(peer) = exchange.peer.take() else { return };
-    peer.end();
-    if outcome == Outcome::Failure {
-        peer.endpoint.shard(peer.worker).failures.add(1);
-        peer.on_failure(now.since(exchange.times.chosen), now);
-        exchange.active.on_failure(exchange.upstream, &peer);
+    if let Some(peer) = exchange.peer.take() {
+        release(exchange, &peer, outcome, now);
     }
 }
 

@@ -93,6 +93,32 @@ fn retries_keep_to_the_budget_of_their_upstream() {
     assert_eq!(shard.retrying.get(), 0);
 }
 
+#[test]
+fn a_second_node_is_asked_when_the_first_takes_long_and_the_first_to_answer_is_heard() {
+    let hedge = Some(Duration::from_millis(50));
+    let hedged = Limits { hedge, ..limits(three, None) };
+    let (world, call, life) = outcome(hedged, Mode::MuteOnce);
+    assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+    assert!((50..150).contains(&life.as_millis()), "{life:?}");
+    let shard = upstream(&world);
+    assert_eq!((shard.hedges.get(), shard.retrying.get(), shard.streams.get()), (1, 0, 0));
+    let (world, call, _) = outcome(hedged, Mode::Echo);
+    assert_eq!((call.fate, upstream(&world).hedges.get()), (Some(Fate::Status(0)), 0));
+}
+
+#[test]
+fn a_second_node_is_heard_when_the_first_fails_while_both_have_the_call() {
+    let hedge = Some(Duration::from_millis(50));
+    let hedged = Limits { hedge, ..limits(hole_first, None) };
+    let (world, call, life) = outcome(hedged, Mode::MuteOnce);
+    assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+    assert!((50..150).contains(&life.as_millis()), "{life:?}");
+    assert_eq!(upstream(&world).hedges.get(), 1);
+    let mute = Limits { hedge, ..limits(three, None) };
+    let (_, call, _) = outcome(mute, Mode::Mute);
+    assert_eq!(call.fate, Some(Fate::Status(4)), "{call:?}");
+}
+
 fn limits(balanced: fn() -> Balanced, retry: Option<fn() -> Retry>) -> Limits {
     Limits { balanced: Some(balanced), retry, ..Limits::default() }
 }
@@ -142,8 +168,15 @@ fn three() -> Balanced {
 }
 
 fn dead_first() -> Balanced {
-    let set = set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin);
-    // Turns begin anywhere, but hardly at the lightest.
+    first_of(set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin))
+}
+
+fn hole_first() -> Balanced {
+    first_of(set(&["10.0.1.2:1", "10.0.0.1:50051"], Policy::RoundRobin))
+}
+
+/// Turns begin anywhere, but hardly with the lightest.
+fn first_of(set: Balanced) -> Balanced {
     set.endpoints.entries()[0].endpoint.set_weight(Some(1000));
     set
 }

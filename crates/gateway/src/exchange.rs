@@ -221,6 +221,7 @@ pub struct Times {
     pub begun: Time,
     pub parked: Time,
     pub located: Time,
+    pub chosen: Time,
     pub dispatched: Time,
     pub connected: Time,
     pub request_ended: Time,

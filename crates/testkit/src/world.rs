@@ -5,6 +5,8 @@
 //! write takes what fits, a short read means that nothing is left. Clients and nodes speak through the same
 //! engine and check every byte. [`World::run`] ends with a list of what did not hold; empty is good.
 
+#[cfg(test)]
+mod balance;
 mod call;
 mod client;
 #[cfg(test)]

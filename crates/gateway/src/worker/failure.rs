@@ -271,7 +271,7 @@ impl<I: Io> Worker<I> {
         let is_chosen = exchange.peer.is_some();
         if let Some(exchange) = self.exchanges.get_mut(key) {
             // It says that it did nothing, which is no failure; but others may do more.
-            exchange.give_up_peer(Outcome::Unknown);
+            exchange.give_up_peer(Outcome::Unknown, self.now);
         }
         let again = match self.pool.get(node) {
             Some(_) if !is_chosen => self.dispatch(key, node),

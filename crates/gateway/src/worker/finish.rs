@@ -44,7 +44,7 @@ impl<I: Io> Worker<I> {
             self.free_link(leg.link);
         }
         let outcome = outcome(&exchange);
-        detach(&mut exchange, outcome);
+        detach(&mut exchange, outcome, self.now);
         self.leave_retries(&exchange);
         self.filter_end(&exchange);
         self.count(&exchange);

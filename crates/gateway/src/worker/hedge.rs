@@ -9,7 +9,7 @@ use narrows_wire::Time;
 use narrows_wire::codec::{ErrorCode, StreamKey};
 
 use super::Worker;
-use super::balance::{Outcome, detach, enter, release};
+use super::balance::{Outcome, detach, release};
 use crate::balance::Peer;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
@@ -67,7 +67,7 @@ impl<I: Io> Worker<I> {
         let sent_mark = std::mem::replace(&mut exchange.sent_mark, first_mark);
         let stage = std::mem::replace(&mut exchange.stage, Stage::Relaying(first));
         if let (true, Stage::Relaying(leg)) = (sent, stage) {
-            enter(&second);
+            second.begin();
             exchange.hedge = Some(Box::new(Hedge { leg, node, peer: second, sent_mark }));
             if let Some(upstream) = exchange.upstream() {
                 upstream.stats.shard(self.index).hedges.add(1);
@@ -132,7 +132,8 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(hedge) = exchange.hedge.take() else { return };
         let first = exchange.node_leg();
-        detach(exchange, if open.is_some() { Outcome::Unknown } else { Outcome::Failure });
+        let outcome = if open.is_some() { Outcome::Unknown } else { Outcome::Failure };
+        detach(exchange, outcome, self.now);
         exchange.stage = Stage::Relaying(hedge.leg);
         exchange.node = Some(hedge.node);
         exchange.sent_mark = hedge.sent_mark;
@@ -149,7 +150,8 @@ impl<I: Io> Worker<I> {
     pub(super) fn drop_second(&mut self, key: Key, open: Option<ErrorCode>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(hedge) = exchange.hedge.take() else { return };
-        release(&hedge.peer, if open.is_some() { Outcome::Unknown } else { Outcome::Failure });
+        let outcome = if open.is_some() { Outcome::Unknown } else { Outcome::Failure };
+        release(exchange, &hedge.peer, outcome, self.now);
         if let Some(code) = open {
             self.reset_stream(hedge.leg.link, hedge.leg.stream, code);
         }

@@ -40,7 +40,7 @@ impl<I: Io> Worker<I> {
 
     /// From now on calls begin with this snapshot. What lives keeps its own.
     fn apply(&mut self, snapshot: Arc<Snapshot>) {
-        self.active = Active::new(snapshot);
+        self.active = Active::new(snapshot, &mut self.random);
         self.known_targets.clear();
         let upstreams = &self.active.snapshot.upstreams;
         for node in self.pool.iter_mut() {

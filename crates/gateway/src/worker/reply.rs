@@ -82,6 +82,10 @@ impl<I: Io> Worker<I> {
             ended => ended,
         };
         let took = self.now.since(began);
+        if let Some(peer) = &exchange.peer {
+            let since = exchange.times.chosen.max(exchange.times.request_ended);
+            peer.on_reply(self.now.since(since), self.now);
+        }
         if let Some(leg) = exchange.node_leg() {
             self.with_upstream_shard(leg.link, |shard| shard.response.record(took));
         }

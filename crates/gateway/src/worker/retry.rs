@@ -177,7 +177,7 @@ impl<I: Io> Worker<I> {
             self.leave_node(key, leg.link);
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.give_up_peer(Outcome::Failure);
+        exchange.give_up_peer(Outcome::Failure, self.now);
         exchange.clocks.per_try = Time::NEVER;
         exchange.clocks.hedge = Time::NEVER;
         exchange.stage = Stage::Parked { until, wait: Wait::Backoff };
@@ -222,9 +222,9 @@ impl Exchange {
     }
 
     /// The node that was chosen for it is not to be chosen again, if there are others.
-    pub(super) fn give_up_peer(&mut self, outcome: Outcome) {
+    pub(super) fn give_up_peer(&mut self, outcome: Outcome, now: Time) {
         let Some(peer) = self.peer.clone() else { return };
-        detach(self, outcome);
+        detach(self, outcome, now);
         self.retried.get_or_insert_default().tried.push(peer);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::retry::{Conditions, Retry};
 use narrows_wire::Time;
@@ -160,7 +160,7 @@ pub(super) fn set(addresses: &[&str], policy: Policy) -> Balanced {
     };
     let endpoints = Endpoints::new(1);
     endpoints.replace(addresses.iter().map(member).collect(), Time::ZERO);
-    Balanced { endpoints: Arc::new(endpoints), policy }
+    Balanced { endpoints: Arc::new(endpoints), policy, rules: Rules::default() }
 }
 
 fn three() -> Balanced {
@@ -168,7 +168,10 @@ fn three() -> Balanced {
 }
 
 fn dead_first() -> Balanced {
-    set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin)
+    let set = set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin);
+    // Turns begin anywhere, but hardly at the lightest.
+    set.endpoints.entries()[0].endpoint.set_weight(Some(1000));
+    set
 }
 
 fn hole_first() -> Balanced {

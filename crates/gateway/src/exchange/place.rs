@@ -37,8 +37,10 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            is_watched: false,
             retries_left: 0,
             retried: None,
+            hedge: None,
             is_tunnel_asked: false,
             is_tunnel: false,
             websocket: None,
@@ -90,8 +92,10 @@ impl Exchange {
             replayable,
             sent_mark,
             attempts,
+            is_watched,
             retries_left,
             retried,
+            hedge,
             is_tunnel_asked,
             is_tunnel,
             websocket,
@@ -118,6 +122,7 @@ impl Exchange {
         head.clear();
         kept.clear();
         (*replayable, *sent_mark, *attempts, *retries_left, *retried) = (true, 0, 0, 0, None);
+        (*is_watched, *hedge) = (false, None);
         (*is_tunnel_asked, *is_tunnel, *websocket) = (false, false, None);
         (*is_grpc, *reply_is_grpc, *filtered) = (false, false, Filtered::default());
         (*stages, *original_path, *original_method) = (Stages::default(), None, None);

@@ -212,7 +212,7 @@ impl Connection {
         key: StreamKey,
         end: End,
         section: Result<(), SectionFault>,
-        head: &Head,
+        head: &mut Head,
     ) -> Handled {
         let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         let id = stream.id;
@@ -271,9 +271,9 @@ impl Connection {
         &mut self,
         key: StreamKey,
         next: State,
-        head: &Head,
+        head: &mut Head,
     ) -> Result<Progress<'static>, SectionFault> {
-        fields::check_trailers(head).map_err(malformed)?;
+        fields::take_trailers(head).map_err(malformed)?;
         let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         // RFC 9113 §8.1.1: trailers end the content as END_STREAM on DATA does.
         if !matches!(stream.content_left, 0 | NO_LENGTH) {

@@ -16,6 +16,7 @@ mod http2;
 mod listeners;
 mod previous;
 mod report;
+mod retry;
 mod routes;
 mod stores;
 mod tls;

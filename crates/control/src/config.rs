@@ -20,6 +20,7 @@ mod listener;
 mod path;
 mod process;
 mod reference;
+mod retry;
 mod route;
 mod schema;
 mod secret;
@@ -61,6 +62,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
+pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
     ValueRule,

@@ -23,7 +23,7 @@ use crate::stage::Stages;
 use crate::target::Target;
 use crate::timer::TimerKey;
 use crate::websocket::WebSocket;
-use crate::worker::Active;
+use crate::worker::{Active, Hedge, Retried};
 
 /// A stream of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Wait {
     },
     /// The addresses of a name.
     Resolve,
+    /// The time at which it is tried again.
+    Backoff,
 }
 
 /// How far one direction of the body has come.
@@ -147,6 +149,14 @@ pub struct Exchange {
     pub sent_mark: u64,
     /// How often it was sent.
     pub attempts: u8,
+    /// Whether its route has rules for trying it again, or elsewhere.
+    pub is_watched: bool,
+    /// How often it may still be tried again by the rules of its route.
+    pub retries_left: u8,
+    /// Its earlier times, if it is being tried again.
+    pub retried: Option<Box<Retried>>,
+    /// A second node that has it too, until one of them answers.
+    pub hedge: Option<Box<Hedge>>,
     /// Whether a tunnel is asked for, which the node may accept or not.
     pub is_tunnel_asked: bool,
     /// Whether it carries opaque bytes, so that each direction ends by itself.
@@ -194,6 +204,10 @@ pub struct Clocks {
     pub idle: Option<Duration>,
     /// From the end of the request to the reply's head.
     pub response: Option<Duration>,
+    /// When its present time at a node is over, if it may be tried again.
+    pub per_try: Time,
+    /// When another node is asked as well.
+    pub hedge: Time,
     /// When the next periodic record is due.
     pub record: Time,
     /// The timer and when it fires.
@@ -287,6 +301,10 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            is_watched: false,
+            retries_left: 0,
+            retried: None,
+            hedge: None,
             is_tunnel_asked: false,
             is_tunnel: false,
             websocket: None,
@@ -350,6 +368,10 @@ impl Exchange {
         {
             take(self.times.request_ended + response, Some(Cause::ResponseTimeout));
         }
+        if self.reply.progress == Progress::Nothing {
+            take(clocks.per_try, Some(Cause::PerTryTimeout));
+            take(clocks.hedge, None);
+        }
         match self.stage {
             Stage::Parked { until, .. } | Stage::Queued { until, .. } => take(until, None),
             Stage::Relaying(_) | Stage::Local => {}
@@ -372,6 +394,8 @@ impl Clocks {
             total: Time::NEVER,
             idle: None,
             response: None,
+            per_try: Time::NEVER,
+            hedge: Time::NEVER,
             record: Time::NEVER,
             timer: None,
         }

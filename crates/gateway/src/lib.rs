@@ -24,6 +24,7 @@ pub mod pool;
 pub mod random;
 pub mod record;
 pub mod reply;
+pub mod retry;
 pub mod route;
 pub mod runtime;
 pub mod slab;

@@ -38,6 +38,7 @@ pub enum Cause {
     Deadline,
     TotalTimeout,
     ResponseTimeout,
+    PerTryTimeout,
     IdleTimeout,
     MessageTooLarge,
     UpstreamReset,
@@ -114,6 +115,7 @@ table! {
     Deadline          DeadlineExceeded  504 "DT"   "deadline"           "the deadline of the call has passed"
     TotalTimeout      DeadlineExceeded  504 "DT"   "total_timeout"      "the call took longer than its route allows"
     ResponseTimeout   DeadlineExceeded  504 "UT"   "response_timeout"   "the node did not begin its reply in time"
+    PerTryTimeout     DeadlineExceeded  504 "UT"   "per_try_timeout"    "no node began its reply in time"
     IdleTimeout       DeadlineExceeded  504 "SI"   "idle_timeout"       "nothing moved on the stream for too long"
     MessageTooLarge   ResourceExhausted 413 "LR"   "message_too_large"  "a message is larger than its route allows"
     UpstreamReset     Internal          502 "UR"   "upstream_reset"     "the node reset the stream"

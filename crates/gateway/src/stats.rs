@@ -84,6 +84,14 @@ pub struct UpstreamShard {
     pub pending: Gauge,
     /// Calls sent once more because the node provably did not process them.
     pub replays: Counter,
+    /// Calls tried once more by the rules of their routes, each time counted.
+    pub retries: Counter,
+    /// Calls that a second node was asked to answer as well.
+    pub hedges: Counter,
+    /// Calls that are being tried again, or at two nodes, now.
+    pub retrying: Gauge,
+    /// Calls that were not tried again because too many others were.
+    pub retry_overflows: Counter,
     /// From the end of the request to the head of the reply.
     pub response: Histogram,
     /// Connections ended, and those that never came about, by reason.

@@ -38,6 +38,7 @@ mod failure;
 mod filters;
 mod finish;
 mod health;
+mod hedge;
 mod hop;
 mod links;
 mod listen;
@@ -46,6 +47,7 @@ mod mailbox;
 mod relay;
 mod reply;
 mod request;
+mod retry;
 mod stages;
 mod timers;
 mod transcode;
@@ -53,8 +55,10 @@ mod upstream;
 mod websocket;
 
 use balance::{Balancer, Peers};
+pub use hedge::Hedge;
 use listen::Accepting;
 pub use listen::{Bound, Seat};
+pub use retry::Retried;
 
 /// The shared read buffer: all that one read takes.
 const READ_BYTES: usize = 256 << 10;

@@ -16,6 +16,7 @@ use narrows_gateway::control::{Busy, ControlPort, Job};
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::record::Records;
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::runtime;
 use narrows_gateway::snapshot::{
@@ -280,6 +281,8 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
@@ -332,6 +335,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         idle_timeout: Duration::from_secs(20),
         max_connection_age: None,
         max_connections: 4,
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: 1000,
         stats: Arc::new(UpstreamStats::new(1)),

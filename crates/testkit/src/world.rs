@@ -15,6 +15,8 @@ mod filters;
 mod limits;
 mod net;
 mod node;
+#[cfg(test)]
+mod retry;
 mod rng;
 mod setup;
 #[cfg(test)]

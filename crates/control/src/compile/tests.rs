@@ -6,6 +6,7 @@
 mod examples;
 mod filters;
 mod forwarding;
+mod retry;
 mod tls;
 mod together;
 mod transcode;

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use narrows_gateway::balance::{Balanced, Policy};
 use narrows_gateway::endpoints::Member;
 use narrows_gateway::lookup::Store;
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::Template;
 use narrows_gateway::snapshot::{
     ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
@@ -20,6 +21,7 @@ use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
+use super::retry;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
 use super::{NEVER, http1, http2};
@@ -43,6 +45,7 @@ pub(super) struct Plan<'a> {
     transcoding: Option<Arc<Transcoding>>,
     h2: Arc<h2::Config>,
     h1: Arc<h1::Config>,
+    retry_budget: RetryBudget,
     targets: PlannedTargets<'a>,
 }
 
@@ -74,6 +77,7 @@ pub(super) fn plan<'a>(
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
+        let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
         if upstream.proxy_protocol.is_some() && !upstream.protocol.is_opaque() {
             // The header names one client, and these connections carry the requests of many.
@@ -85,7 +89,16 @@ pub(super) fn plan<'a>(
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
             let name = name.clone();
-            plans.push(Plan { name, config: upstream, tls, transcoding, h2, h1, targets });
+            plans.push(Plan {
+                name,
+                config: upstream,
+                tls,
+                transcoding,
+                h2,
+                h1,
+                retry_budget,
+                targets,
+            });
         }
     }
     cycles(config, report);
@@ -115,7 +128,9 @@ fn forward<'a>(
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
             if let Some(tls) = tls {
-                plans.push(Plan { name, config, tls, transcoding: None, h2, h1, targets });
+                let retry_budget = RetryBudget::default();
+                let transcoding = None;
+                plans.push(Plan { name, config, tls, transcoding, h2, h1, retry_budget, targets });
             }
         }
     }
@@ -165,6 +180,7 @@ pub(super) fn finish(
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
             max_pending: config.max_pending as usize,
+            retry_budget: plan.retry_budget,
             announces: config.proxy_protocol.map(|version| match version {
                 ProxyVersion::V1 => Version::V1,
                 ProxyVersion::V2 => Version::V2,

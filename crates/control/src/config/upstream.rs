@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Network, NodeAddress};
 use super::filter::FilterConfig;
 use super::path::FilePath;
+use super::retry::RetryBudgetConfig;
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
@@ -46,6 +47,8 @@ pub struct UpstreamConfig {
     /// Calls that wait for a stream of one node, per worker; more are refused.
     #[schemars(range(min = 1))]
     pub max_pending: u32,
+    /// How many calls may be tried again at once.
+    pub retry_budget: RetryBudgetConfig,
     /// Begins each connection with a header of the PROXY protocol, which tells the node whose it is. For
     /// protocols `tcp` and `tls`, whose connections are each client's own; requests tell it in their
     /// fields (`forwarding` of the listener). Default: none.
@@ -244,6 +247,7 @@ impl Default for UpstreamConfig {
             max_connection_age: Limit(None),
             max_connections: 128,
             max_pending: 1024,
+            retry_budget: RetryBudgetConfig::default(),
             proxy_protocol: None,
             filters: Vec::new(),
             http2: UpstreamHttp2::default(),

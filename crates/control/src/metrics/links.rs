@@ -83,7 +83,13 @@ pub(super) fn upstream(text: &mut Text, sources: &Sources<'_>) {
     let help = "Connections that could not be opened.";
     counters("narrows_upstream_connect_failures_total", help, |shard| shard.connect_failures.get());
     let help = "Calls sent once more because the node provably did not process them.";
-    counters("narrows_retries_total", help, |shard| shard.replays.get());
+    counters("narrows_replays_total", help, |shard| shard.replays.get());
+    let help = "Calls tried once more by the rules of their routes, each time counted.";
+    counters("narrows_retries_total", help, |shard| shard.retries.get());
+    let help = "Calls that a second node was asked to answer as well.";
+    counters("narrows_hedges_total", help, |shard| shard.hedges.get());
+    let help = "Calls that were not tried again because too many others were.";
+    counters("narrows_retry_overflow_total", help, |shard| shard.retry_overflows.get());
     let help = "Connections to nodes that ended or never came about, by reason.";
     let mut family = text.family("narrows_upstream_closes_total", Kind::Counter, help);
     for upstream in upstreams {

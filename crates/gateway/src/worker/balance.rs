@@ -103,47 +103,61 @@ impl<I: Io> Worker<I> {
         index: usize,
         balanced: &Balanced,
     ) -> Result<(), Failure> {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
+        let peer = self.choose(key, index, balanced)?;
+        let target = peer.endpoint.target.clone();
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            detach(exchange, Outcome::Failure);
+            enter(&peer);
+            exchange.peer = Some(peer);
+        }
+        self.go_to(key, &target)
+    }
+
+    /// Chooses a node of a set for the exchange.
+    pub(super) fn choose(
+        &mut self,
+        key: Key,
+        index: usize,
+        balanced: &Balanced,
+    ) -> Result<Rc<Peer>, Failure> {
+        let none = || Failure::new(Cause::NoEndpoint);
+        let exchange = self.exchanges.get_mut(key).ok_or_else(none)?;
         let active = exchange.active.clone();
         let mut balancers = active.balancers.borrow_mut();
-        let Some(Some(balancer)) = balancers.get_mut(index) else {
-            return Err(Failure::new(Cause::NoEndpoint));
-        };
+        let balancer = balancers.get_mut(index).and_then(Option::as_mut).ok_or_else(none)?;
         if !balancer.is_current(balanced, self.now) {
             balancer.look_again(balanced, &mut self.peers, (self.index, self.now));
             self.peers.retain(|_, peer| Rc::strong_count(peer) > 1);
         }
         if balancer.candidates.is_empty() {
-            return Err(Failure::new(Cause::NoEndpoint));
+            return Err(none());
         }
-        let mut choice = Choice { hash: None, tried: &[], now: self.now, random: &mut self.random };
+        let tried = exchange.retried.as_ref().map_or(&[][..], |retried| &retried.tried);
+        let mut choice = Choice { hash: None, tried, now: self.now, random: &mut self.random };
         let chosen = balancer.balance.choose(&balancer.candidates, &mut choice);
-        let Some(candidate) = balancer.candidates.get(chosen) else {
-            return Err(Failure::new(Cause::NoEndpoint));
-        };
-        let peer = candidate.peer.clone();
-        drop(balancers);
-        let target = peer.endpoint.target.clone();
-        self.attach(key, peer);
-        self.go_to(key, &target)
+        balancer.candidates.get(chosen).map(|candidate| candidate.peer.clone()).ok_or_else(none)
     }
+}
 
-    fn attach(&mut self, key: Key, peer: Rc<Peer>) {
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        detach(exchange, Outcome::Failure);
-        let shard = peer.endpoint.shard(self.index);
-        shard.active.add(1);
-        shard.calls.add(1);
-        exchange.peer = Some(peer);
-    }
+/// A node gets a call.
+pub(super) fn enter(peer: &Peer) {
+    let shard = peer.endpoint.shard(peer.worker);
+    shard.active.add(1);
+    shard.calls.add(1);
+}
+
+/// A node has a call no longer.
+pub(super) fn release(peer: &Peer, outcome: Outcome) {
+    let shard = peer.endpoint.shard(peer.worker);
+    shard.active.add(-1);
+    shard.failures.add(u64::from(outcome == Outcome::Failure));
 }
 
 /// The node that was chosen has the exchange no longer.
 pub(super) fn detach(exchange: &mut Exchange, outcome: Outcome) {
-    let Some(peer) = exchange.peer.take() else { return };
-    let shard = peer.endpoint.shard(peer.worker);
-    shard.active.add(-1);
-    shard.failures.add(u64::from(outcome == Outcome::Failure));
+    if let Some(peer) = exchange.peer.take() {
+        release(&peer, outcome);
+    }
 }
 
 /// How an exchange that has ended went at its node.

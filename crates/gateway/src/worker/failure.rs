@@ -6,6 +6,7 @@ use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Name};
 
+use super::balance::Outcome;
 use super::ending::Loss;
 use super::{Worker, hop};
 use crate::closes::Close;
@@ -79,12 +80,12 @@ impl<I: Io> Worker<I> {
         self.fail(key, failure.cause, failure.detail);
     }
 
-    /// Ends an exchange for a cause of ours: the node's stream is reset, the client is told.
+    /// Ends an exchange for a cause of ours, unless it can be tried again: the node's stream is reset, the client is
+    /// told.
     pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: impl Into<Detail>) {
         let detail = detail.into();
-        let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.cause = Some(cause);
-        let node = exchange.node_leg();
+        let Some(exchange) = self.exchanges.get(key) else { return };
+        let (node, retries_left) = (exchange.node_leg(), exchange.retries_left);
         if exchange.is_tunnel && cause == Cause::IdleTimeout {
             let links = [Some(exchange.client), node].into_iter().flatten().map(|leg| leg.link);
             links.for_each(|link| self.note_broken(link, Close::Idle));
@@ -92,6 +93,11 @@ impl<I: Io> Worker<I> {
         if let Some(node) = node {
             self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
         }
+        if self.fail_over(key, cause) || retries_left > 0 && self.retry_failure(key, cause) {
+            return;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.cause = Some(cause);
         self.tell_client(key, cause, &detail);
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.detail = detail.logged();
@@ -210,12 +216,15 @@ impl<I: Io> Worker<I> {
     /// A node reset its stream, or our engine did because the node broke a rule.
     pub(super) fn on_node_reset(
         &mut self,
+        link: Key,
         tag: u64,
         code: ErrorCode,
-        processed: Processed,
-        by: Party,
+        (processed, by): (Processed, Party),
     ) {
         let key = Key::unpack(tag);
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Stage::Relaying(leg) = exchange.stage else { return };
         self.leave_node(key, leg.link);
@@ -237,11 +246,16 @@ impl<I: Io> Worker<I> {
     }
 
     /// The exchange has no stream to a node any more.
-    fn leave_node(&mut self, key: Key, link: Key) {
-        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
+    pub(super) fn leave_node(&mut self, key: Key, link: Key) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.stage = Stage::Local;
         }
+        self.free_link(link);
+    }
+
+    /// A link to a node has one stream less.
+    pub(super) fn free_link(&mut self, link: Key) {
+        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
         self.end_if_unused(link);
         self.rest_link(link);
         self.serve_waiting_of(link);
@@ -250,17 +264,21 @@ impl<I: Io> Worker<I> {
     /// Sends a call once more that no node has processed. `false`: it can not be.
     fn replay(&mut self, key: Key) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return true };
-        let fresh = exchange.reply.progress == Progress::Nothing;
-        if !fresh || !exchange.replayable || exchange.attempts >= ATTEMPTS_MAX || self.is_ending() {
+        if !exchange.is_repeatable() || exchange.attempts >= ATTEMPTS_MAX || self.is_ending() {
             return false;
         }
         let Some(node) = exchange.node else { return false };
         if let Some(upstream) = exchange.upstream() {
             upstream.stats.shard(self.index).replays.add(1);
         }
+        let is_chosen = exchange.peer.is_some();
+        if let Some(exchange) = self.exchanges.get_mut(key) {
+            // It says that it did nothing, which is no failure; but others may do more.
+            exchange.give_up_peer(Outcome::Unknown);
+        }
         let again = match self.pool.get(node) {
-            Some(_) => self.dispatch(key, node),
-            None => self.locate(key),
+            Some(_) if !is_chosen => self.dispatch(key, node),
+            Some(_) | None => self.locate(key),
         };
         if let Err(failure) = again {
             self.fail(key, failure.cause, failure.detail);
@@ -312,6 +330,9 @@ impl<I: Io> Worker<I> {
     }
 
     fn on_node_loss(&mut self, key: Key, link: Key, written: u64, loss: Loss) {
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get(key) else { return };
         let Some(leg) = exchange.node_leg().filter(|leg| leg.link == link) else { return };
         let unsent = written <= exchange.sent_mark || self.may_repeat(key, link);

@@ -290,7 +290,7 @@ impl<I: Io> Worker<I> {
             }
             Event::Reset { tag, code, processed, by, reason, .. } => {
                 self.note_broken(key, Close::of_reason(reason));
-                self.on_node_reset(tag, code, processed, by);
+                self.on_node_reset(key, tag, code, (processed, by));
             }
             Event::Refused { stream, tag, refusal } => {
                 self.note_broken(key, Close::of_refusal(refusal));

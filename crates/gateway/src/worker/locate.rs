@@ -177,7 +177,7 @@ impl<I: Io> Worker<I> {
                     Ok(())
                 }
                 Wait::Mapping { .. } => Err(self.unknown_job(key, lookup)),
-                Wait::Lookup | Wait::Resolve => self.on_unknown(key, lookup),
+                Wait::Lookup | Wait::Resolve | Wait::Backoff => self.on_unknown(key, lookup),
             },
             Ok(Outcome::Malformed(why)) => Err(self.malformed(key, lookup, &why)),
             Err(failure) => {
@@ -337,12 +337,10 @@ impl<I: Io> Worker<I> {
         {
             return self.dispatch(key, *node);
         }
-        let address = match &target.host {
-            Host::Ip(ip) => SocketAddr::new(*ip, target.port),
-            Host::Name(name) => match self.resolved(name, target.port, exchange_turn(key)) {
-                Some(address) => address,
-                None => return self.resolve(key, name, target),
-            },
+        let address = match (self.address_of(target, key), &target.host) {
+            (Some(address), _) => address,
+            (None, Host::Name(name)) => return self.resolve(key, name, target),
+            (None, Host::Ip(_)) => return Err(Failure::new(Cause::Internal)),
         };
         let node = self.node_at(index, upstream, target, address)?;
         // A name may move, so only addresses are remembered; and only for the present configuration.
@@ -356,7 +354,15 @@ impl<I: Io> Worker<I> {
         self.dispatch(key, node)
     }
 
-    fn node_at(
+    /// The address of a target, unless it is a name that has to be resolved first.
+    pub(super) fn address_of(&self, target: &Target, key: Key) -> Option<SocketAddr> {
+        match &target.host {
+            Host::Ip(ip) => Some(SocketAddr::new(*ip, target.port)),
+            Host::Name(name) => self.resolved(name, target.port, exchange_turn(key)),
+        }
+    }
+
+    pub(super) fn node_at(
         &mut self,
         index: usize,
         upstream: &Upstream,

@@ -154,6 +154,7 @@ impl<I: Io> Worker<I> {
                 Stage::Parked { wait: Wait::Lookup, .. } => "lookup",
                 Stage::Parked { wait: Wait::Mapping { .. }, .. } => "waiting for a mapping",
                 Stage::Parked { wait: Wait::Resolve, .. } => "resolving",
+                Stage::Parked { wait: Wait::Backoff, .. } => "waiting to be tried again",
                 Stage::Queued { .. } => "queued",
                 Stage::Relaying(_) => "relaying",
                 Stage::Local => "local",

@@ -183,6 +183,8 @@ impl<I: Io> Worker<I> {
         let route = exchange.active.snapshot.router.route(index);
         exchange.route = Some(index);
         exchange.upstream = route.upstream.unwrap_or(usize::MAX);
+        exchange.is_watched = route.retry.is_some() || route.hedge.is_some();
+        exchange.retries_left = route.retry.as_ref().map_or(0, |retry| retry.num_retries);
         let shard = route.stats.shard(self.index);
         shard.started.add(1);
         shard.active.add(1);

@@ -165,6 +165,10 @@ impl<I: Io> Worker<I> {
         match cause {
             _ if due > now => self.arm_exchange(key),
             Some(cause) => self.fail(key, cause, String::new()),
+            None if exchange.clocks.hedge <= now => {
+                self.hedge(key);
+                self.arm_exchange(key);
+            }
             None if exchange.clocks.record <= now => {
                 self.record_periodically(key);
                 self.arm_exchange(key);
@@ -184,6 +188,7 @@ impl<I: Io> Worker<I> {
             Stage::Parked { wait: Wait::Resolve, .. } => {
                 self.fail(key, Cause::ResolveFailed, "no answer in time");
             }
+            Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
             Stage::Queued { node, .. } => {
                 let connecting = self.has_only_connecting_links(node);
                 let cause = if connecting { Cause::ConnectTimeout } else { Cause::AcquireTimeout };

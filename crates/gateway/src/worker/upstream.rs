@@ -47,7 +47,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn link_with_room(&mut self, node: Key) -> Option<Key> {
+    pub(super) fn link_with_room(&mut self, node: Key) -> Option<Key> {
         let node = self.pool.get_mut(node)?;
         if node.is_exclusive {
             let idle = std::iter::from_fn(|| node.idle.pop());
@@ -66,13 +66,13 @@ impl<I: Io> Worker<I> {
     }
 
     /// Whether it is not known yet what the node at the other end speaks.
-    fn is_undecided(&self, link: Key) -> bool {
+    pub(super) fn is_undecided(&self, link: Key) -> bool {
         self.links.get(link).is_some_and(|link| !link.codec.is_known())
     }
 
     /// Begins another connection to a node, unless there are as many as allowed, or enough of those that are
     /// under way for the calls that wait and `more`.
-    fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
+    pub(super) fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
         let active = self.active.clone();
         let Some(node) = self.pool.get(node_key) else { return Ok(None) };
         let Some(upstream) = active.snapshot.upstreams.get(node.upstream) else { return Ok(None) };
@@ -134,7 +134,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Opens a stream for an exchange on a connection and sends what has come of the request.
-    fn send(&mut self, key: Key, link_key: Key) -> Result<(), Failure> {
+    pub(super) fn send(&mut self, key: Key, link_key: Key) -> Result<(), Failure> {
         let now = self.now;
         let (Some(exchange), Some(link)) =
             (self.exchanges.get_mut(key), self.links.get_mut(link_key))
@@ -177,6 +177,10 @@ impl<I: Io> Worker<I> {
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
         exchange.attempts += 1;
+        let is_watched = exchange.is_watched;
+        if is_watched {
+            exchange.start_try(now);
+        }
         let client = exchange.client;
         let mut credit = 0;
         if !exchange.kept.is_empty() {
@@ -190,6 +194,9 @@ impl<I: Io> Worker<I> {
         }
         self.mark_dirty(link_key);
         self.with_upstream_shard(link_key, |shard| shard.streams.add(1));
+        if is_watched {
+            self.arm_exchange(key);
+        }
         Ok(())
     }
 

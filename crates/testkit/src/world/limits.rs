@@ -116,19 +116,29 @@ fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
     outcome_of(limits, call(mode, "job-1", down))
 }
 
-fn call(mode: Mode, job: &str, down: u64) -> Call {
-    let (job, message) = (job.into(), String::new());
-    Call { id: 1, mode, job, up: 10, down, received: 0, fate: None, message }
-}
-
 fn outcome_of(limits: Limits, call: Call) -> (Call, Duration) {
     let (call, life, _) = world_of(limits, call);
     (call, life)
 }
 
 fn world_of(limits: Limits, call: Call) -> (Call, Duration, World) {
-    let plan = Plan { limits, ..Plan::default() };
-    let mut world = World::new(1, plan);
+    let mut world = World::new(1, Plan { limits, ..Plan::default() });
+    let (call, life) = make(&mut world, call);
+    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
+    (call, life, world)
+}
+
+fn call(mode: Mode, job: &str, down: u64) -> Call {
+    let (job, message) = (job.into(), String::new());
+    Call { id: 1, mode, job, up: 10, down, received: 0, fate: None, message }
+}
+
+/// Has one call made, and gives what became of it and how long it took.
+pub(super) fn make_call(world: &mut World, mode: Mode, down: u64) -> (Call, Duration) {
+    make(world, call(mode, "job-1", down))
+}
+
+fn make(world: &mut World, call: Call) -> (Call, Duration) {
     let client = Client::new(Rng::new(1), GATEWAY, client_address(1), vec![call], true, false);
     world.clients = vec![client];
     let begin = world.net.now();
@@ -138,7 +148,5 @@ fn world_of(limits: Limits, call: Call) -> (Call, Duration, World) {
         end = world.net.now();
         world.step();
     }
-    let life = end.since(begin);
-    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
-    (world.clients[0].calls()[0].clone(), life, world)
+    (world.clients[0].calls()[0].clone(), end.since(begin))
 }

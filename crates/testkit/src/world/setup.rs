@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use narrows_gateway::balance::Balanced;
 use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
+use narrows_gateway::retry::{Retry, RetryBudget};
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
@@ -22,7 +24,7 @@ use narrows_wire::{Time, h2};
 use rustls::sign::CertifiedKey;
 
 use super::World;
-use super::call::{Call, MODES, Mode};
+use super::call::{CHANCE_MODES, Call, MODES, Mode};
 use super::client::Client;
 use super::control::{Control, Posted};
 use super::filters::broken_chain;
@@ -73,6 +75,12 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// Jobs that wait for the control plane.
     pub jobs_max: Option<usize>,
+    /// The upstream is a set of nodes, any of which takes any call.
+    pub balanced: Option<fn() -> Balanced>,
+    /// When a second node is asked as well.
+    pub hedge: Option<Duration>,
+    /// When calls are tried again.
+    pub retry: Option<fn() -> Retry>,
 }
 
 /// Where the gateway listens.
@@ -83,7 +91,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     let net = Net::new(Rng::new(rng.next()));
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
-    let (nodes, jobs) = nodes_and_jobs(&mut rng, &net);
+    let (nodes, jobs) = nodes_and_jobs(&mut rng, &net, plan);
     let snapshot = Arc::new(snapshot(&store, plan));
     let posted = Posted::new(plan.limits.jobs_max);
     let woken = net.waker();
@@ -138,6 +146,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
 fn nodes_and_jobs(
     rng: &mut Rng,
     net: &Net,
+    plan: Plan,
 ) -> (Vec<Node>, BTreeMap<String, Arc<narrows_gateway::target::Target>>) {
     let mut jobs = BTreeMap::new();
     let mut of_node = vec![BTreeSet::new(); NODES];
@@ -155,6 +164,7 @@ fn nodes_and_jobs(
     let nodes = of_node.into_iter().enumerate().map(|(at, jobs)| {
         let address = address(&format!("10.0.0.{at}:50051"));
         net.add_host(address, Welcome::Accepts);
+        let jobs = plan.limits.balanced.is_none().then_some(jobs);
         Node::new(Rng::new(rng.next()), address, jobs)
     });
     (nodes.collect(), jobs)
@@ -173,7 +183,7 @@ pub(super) fn client_address(at: usize) -> SocketAddr {
 
 fn call(rng: &mut Rng, id: u64) -> Call {
     // Most calls are ordinary.
-    let mode = if rng.one_in(2) { MODES[rng.below(MODES.len())] } else { Mode::Echo };
+    let mode = if rng.one_in(2) { MODES[rng.below(CHANCE_MODES)] } else { Mode::Echo };
     let job = match mode {
         Mode::UnknownJob => "nobody".into(),
         Mode::ForbiddenJob => "forbidden".into(),
@@ -248,6 +258,8 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        hedge: plan.limits.hedge,
+        retry: plan.limits.retry.map(|rules| Box::new(rules())),
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
@@ -266,13 +278,10 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
-        targets: Targets::Lookup(Lookup {
-            store: store.clone(),
-            key: Template::parse("{header.jobid}").expect("a template"),
-            allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
-            budget: Duration::from_millis(500),
-            on_missing: OnMissing::Fail,
-        }),
+        targets: match plan.limits.balanced {
+            Some(nodes) => Targets::Balanced(nodes()),
+            None => Targets::Lookup(lookup(store)),
+        },
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
@@ -285,9 +294,20 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
         max_connections: if plan.tight { 1 } else { 4 },
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    }
+}
+
+fn lookup(store: &Arc<Store>) -> Lookup {
+    Lookup {
+        store: store.clone(),
+        key: Template::parse("{header.jobid}").expect("a template"),
+        allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
+        budget: Duration::from_millis(500),
+        on_missing: OnMissing::Fail,
     }
 }
 

@@ -211,6 +211,10 @@ impl<I: Io> Worker<I> {
         exchange.times.request_ended = self.now;
         exchange.replayable = false;
         exchange.request.count_fields(trailers);
+        if exchange.request.is_staged {
+            self.pass_request_rest(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(leg) = exchange.node_leg() else {
             exchange.trailers = Some(trailers.clone());
             return self.on_local_request_end(key);

@@ -11,7 +11,7 @@ use super::balance::{detach, outcome};
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
-use crate::link::Side;
+use crate::link::{Codec, Side};
 use crate::record::{Kind, Record, Stages, Text};
 use crate::route::Request;
 use crate::slab::Key;
@@ -142,7 +142,9 @@ impl<I: Io> Worker<I> {
             (Text::Traceparent, Name::Traceparent),
         ] {
             let original = match field {
-                Text::Method => exchange.original_method.as_deref(),
+                Text::Method => {
+                    exchange.original_method.as_deref().or(self.method_of_upgrade(exchange))
+                }
                 Text::Path => exchange.original_path.as_deref(),
                 _ => None,
             };
@@ -154,6 +156,13 @@ impl<I: Io> Worker<I> {
         if self.recorder.push(record).is_err() {
             self.stats.log_dropped.add(1);
         }
+    }
+
+    /// Over HTTP/1.1 a client that opens a WebSocket says GET (RFC 8441 §5), and is logged with that.
+    fn method_of_upgrade(&self, exchange: &Exchange) -> Option<&'static [u8]> {
+        exchange.head.get(Name::Protocol)?;
+        let link = self.links.get(exchange.client.link)?;
+        matches!(link.codec, Codec::H1(_)).then_some(b"GET")
     }
 
     fn record_client(&self, exchange: &Exchange, record: &mut Record) {

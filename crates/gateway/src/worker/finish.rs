@@ -8,6 +8,7 @@ use narrows_wire::{Name, Time};
 
 use super::Worker;
 use super::balance::{detach, outcome};
+use super::links::note_dirty;
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
@@ -38,7 +39,7 @@ impl<I: Io> Worker<I> {
         if let Some(link) = self.links.get_mut(exchange.client.link) {
             link.codec.release(exchange.client.stream);
             link.last_used = self.now;
-            self.mark_dirty(exchange.client.link);
+            note_dirty(&mut self.dirty, exchange.client.link, link);
         }
         if let Stage::Relaying(leg) = exchange.stage {
             self.free_link(leg.link);
@@ -51,8 +52,7 @@ impl<I: Io> Worker<I> {
         if self.records().is_some() {
             self.record(&exchange, Kind::End);
         }
-        self.keep_head(std::mem::take(&mut exchange.head));
-        self.keep_body(std::mem::take(&mut exchange.kept));
+        self.keep_exchange(exchange);
     }
 
     fn count(&mut self, exchange: &Exchange) {

@@ -42,6 +42,7 @@ impl<I: Io> Worker<I> {
     fn apply(&mut self, snapshot: Arc<Snapshot>) {
         self.active = Active::new(snapshot, &mut self.random);
         self.known_targets.clear();
+        self.spare_exchanges.clear();
         let upstreams = &self.active.snapshot.upstreams;
         for node in self.pool.iter_mut() {
             let same_name = |upstream: &Arc<_>| {

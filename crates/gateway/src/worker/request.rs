@@ -41,12 +41,10 @@ impl<I: Io> Worker<I> {
         end: End,
         head: &mut Head,
     ) -> Key {
-        let head = std::mem::replace(head, self.spare_head());
-        let kept = self.spare_bodies.pop().unwrap_or_default();
         let client = Leg { link, stream };
         let peer = self.links.get(link).map_or(NOBODY, |link| link.peer.ip().to_canonical());
-        let active = self.active.clone();
-        let mut exchange = Exchange::new((client, peer), active, head, kept, self.now);
+        let mut exchange = self.spare_exchange((client, peer));
+        exchange.begin((client, peer), head, self.now);
         exchange.request.count_fields(&exchange.head);
         exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         if end == End::Stream {
@@ -147,7 +145,7 @@ impl<I: Io> Worker<I> {
             return Ok(());
         }
         let limit = exchange.message_bytes_max();
-        let Exchange { stages, kept, request, .. } = exchange;
+        let Exchange { stages, kept, request, .. } = &mut **exchange;
         let passed = stages.request(&[], End::Stream, kept);
         passed
             .map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail.into() })?;

@@ -21,7 +21,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let before = [Name::Path, Name::Method].map(|name| exchange.head.get(name).map(Box::from));
         exchange.stages.push(stage, &mut exchange.head);
-        let Exchange { head, original_path, original_method, .. } = exchange;
+        let Exchange { head, original_path, original_method, .. } = &mut **exchange;
         for (name, before, original) in
             [(Name::Path, &before[0], original_path), (Name::Method, &before[1], original_method)]
         {
@@ -81,7 +81,8 @@ impl<I: Io> Worker<I> {
         match self.emit(key, emitted) {
             Ok(_) if ended => self.on_reply_end(key),
             Ok(credit) => {
-                if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
+                if let Some(node) = self.exchanges.get(key).and_then(|exchange| exchange.node_leg())
+                {
                     self.grant(node, credit);
                 }
             }

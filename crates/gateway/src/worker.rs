@@ -36,6 +36,7 @@ mod detect;
 mod failure;
 mod filters;
 mod finish;
+mod flushed;
 mod health;
 mod hop;
 mod links;

@@ -17,8 +17,12 @@ pub(super) enum Loss {
     ConnectFailed,
     /// A connection to a node was not made in time.
     ConnectTimeout,
+    /// The TLS handshake on it did not end in time.
+    TlsTimeout,
     /// It was open, and the peer or the network ended it.
     Closed,
+    /// The peer takes nothing of what is to be written.
+    Stalled,
     /// The peer broke the protocol or went over a limit.
     Protocol,
 }
@@ -293,9 +297,10 @@ impl<I: Io> Worker<I> {
             }
             Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
             Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
-            Event::Reset { stream, tag, .. } if downstream => {
-                self.on_client_reset((key, stream), tag);
+            Event::Reset { stream, tag, reason, .. } if downstream => {
+                self.on_client_reset((key, stream), tag, reason);
             }
+            Event::Reset { tag, reason: Reason::StreamStalled, .. } => self.on_node_stall(tag),
             Event::Reset { tag, reason: Reason::Http1(Fault::ClosedEarly), .. } => {
                 self.on_node_gone(tag, key);
             }
@@ -320,7 +325,10 @@ impl<I: Io> Worker<I> {
                     debug!(peer = %link.peer, downstream, %error, "connection ended for an error");
                 }
                 self.stats.downstream_errors.add(u64::from(downstream));
-                self.on_loss(key, Loss::Protocol);
+                let late = matches!(error.reason, Reason::HeaderLate | Reason::PrefaceLate);
+                self.stats.parse_timeouts.add(u64::from(downstream && late));
+                let is_stalled = error.reason == Reason::OutputStalled;
+                self.on_loss(key, if is_stalled { Loss::Stalled } else { Loss::Protocol });
                 self.close_link(key);
             }
         }
@@ -366,6 +374,9 @@ impl<I: Io> Worker<I> {
         }
         if link.state == State::Closing && link.is_flushed() {
             return self.linger(key);
+        }
+        if !link.unflushed.is_empty() {
+            self.on_flushed(key);
         }
         self.take_events(key);
         self.read_again(key);

@@ -87,7 +87,7 @@ impl<I: Io> Worker<I> {
             match link.state {
                 State::Connecting => return self.lose_link(key, Loss::ConnectTimeout),
                 State::Handshake if !link.is_downstream() => {
-                    return self.lose_link(key, Loss::ConnectTimeout);
+                    return self.lose_link(key, Loss::TlsTimeout);
                 }
                 State::Handshake | State::Closing | State::Lingering => {
                     return self.lose_link(key, Loss::Closed);
@@ -182,11 +182,7 @@ impl<I: Io> Worker<I> {
                 self.fail(key, Cause::ResolveFailed, "no answer in time".into());
             }
             Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
-            Stage::Queued { node, .. } => {
-                let connecting = self.has_only_connecting_links(node);
-                let cause = if connecting { Cause::ConnectTimeout } else { Cause::AcquireTimeout };
-                self.fail(key, cause, String::new());
-            }
+            Stage::Queued { .. } => self.fail(key, Cause::AcquireTimeout, String::new()),
             Stage::Relaying(_) | Stage::Local => {}
         }
     }

@@ -209,6 +209,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
@@ -280,11 +281,14 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(1),
-        acquire_timeout: if plan.tight {
-            Duration::from_millis(50)
-        } else {
-            Duration::from_secs(60)
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(1)),
+            acquire: Some(if plan.tight {
+                Duration::from_millis(50)
+            } else {
+                Duration::from_secs(60)
+            }),
+            ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),

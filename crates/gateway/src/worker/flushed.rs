@@ -50,8 +50,16 @@ impl<I: Io> Worker<I> {
             link.unflushed.pop_front();
             let Some(exchange) = self.exchanges.get_mut(call) else { continue };
             // It may be elsewhere by now, or have been sent anew on the same link.
-            let is_here = exchange.node_leg().is_some_and(|leg| leg.link == key);
-            if is_here && mark > exchange.sent_mark {
+            let is_first = exchange.node_leg().is_some_and(|leg| leg.link == key);
+            let second = exchange.hedge.as_ref().filter(|hedge| hedge.leg.link == key);
+            let sent_mark = match is_first {
+                true => Some(exchange.sent_mark),
+                false => second.map(|hedge| hedge.sent_mark),
+            };
+            // Of two nodes the one that has it first is the one that the time is counted from.
+            if exchange.times.request_flushed == Time::ZERO
+                && sent_mark.is_some_and(|sent_mark| mark > sent_mark)
+            {
                 exchange.times.request_flushed = self.now;
                 self.arm_exchange(call);
             }

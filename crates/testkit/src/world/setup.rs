@@ -18,7 +18,7 @@ use narrows_gateway::snapshot::{
     Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
     ProxyProtocol, Route, ServerTls, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
 use narrows_wire::{Time, h2};
 use rustls::sign::CertifiedKey;
@@ -77,8 +77,16 @@ pub struct Limits {
     pub jobs_max: Option<usize>,
     /// The upstream is a set of nodes, any of which takes any call.
     pub balanced: Option<fn() -> Balanced>,
+    /// When a second node is asked as well.
+    pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
+    /// What else the listener is to be like.
+    pub listener: Option<fn(&mut Listener)>,
+    /// What else the route is to be like.
+    pub route: Option<fn(&mut Route)>,
+    /// What else the upstream is to be like.
+    pub upstream: Option<fn(&mut Upstream)>,
 }
 
 /// Where the gateway listens.
@@ -137,6 +145,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
     let stats = old.router.route(0).stats.clone();
     new.router = router(stats, plan);
+    new.listeners = old.listeners.clone();
     Arc::new(new)
 }
 
@@ -201,7 +210,7 @@ fn call(rng: &mut Rng, id: u64) -> Call {
 }
 
 fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
-    let listener = Listener {
+    let mut listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
         tls: plan.limits.tls.then(server_tls),
@@ -218,7 +227,11 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         backlog: 128,
         max_connections: plan.limits.connections_max.unwrap_or(1000),
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
+    if let Some(change) = plan.limits.listener {
+        change(&mut listener);
+    }
     Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
@@ -244,7 +257,7 @@ fn server_tls() -> Arc<ServerTls> {
 }
 
 fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
-    let route = Route {
+    let mut route = Route {
         name: "jobs".into(),
         upstream: Some(0),
         timeouts: Timeouts {
@@ -255,11 +268,15 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        hedge: plan.limits.hedge,
         retry: plan.limits.retry.map(|rules| Box::new(rules())),
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
     };
+    if let Some(change) = plan.limits.route {
+        change(&mut route);
+    }
     Router::new(vec![(Match::default(), Arc::new(route))])
 }
 
@@ -270,7 +287,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         .expect("the provider has them")
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream {
+    let mut upstream = Upstream {
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
@@ -297,7 +314,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    };
+    if let Some(change) = plan.limits.upstream {
+        change(&mut upstream);
     }
+    upstream
 }
 
 fn lookup(store: &Arc<Store>) -> Lookup {

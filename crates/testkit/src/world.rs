@@ -15,6 +15,8 @@ mod control;
 mod filters;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod matrix;
 mod net;
 mod node;
 #[cfg(test)]

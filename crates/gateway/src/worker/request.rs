@@ -12,7 +12,7 @@ use super::filters::Passage;
 use super::transcode::Binding;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
-use crate::exchange::{Exchange, Leg, MessageSize, Progress};
+use crate::exchange::{Clocks, Exchange, Leg, MessageSize, Progress};
 use crate::forward::Forward;
 use crate::io::Io;
 use crate::link::Side;
@@ -110,7 +110,12 @@ impl<I: Io> Worker<I> {
             Some(Ok(timeout)) => Some(timeout.0),
             Some(Err(_)) => return Err(Failure::new(Cause::BadTimeout)),
         };
-        exchange.clocks.start(&route.timeouts, asked, now);
+        let link = self.links.get_mut(exchange.client.link);
+        let layers = exchange.layers(link.as_deref().map(|link| &link.side));
+        exchange.clocks = Clocks::start(&layers, asked, now);
+        if let (Some(link), Some(write)) = (link, exchange.clocks.write) {
+            link.codec.set_stall_timeout(exchange.client.stream, write);
+        }
         if !route.filters.is_empty() && self.filter_request(key, route)? == Passage::Answered {
             return Ok(());
         }
@@ -221,6 +226,6 @@ impl<I: Io> Worker<I> {
             link.codec.send_trailers(leg.stream, trailers);
             self.mark_dirty(leg.link);
         }
-        self.arm_exchange(key);
+        self.await_flush(key);
     }
 }

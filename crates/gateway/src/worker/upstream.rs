@@ -175,10 +175,12 @@ impl<I: Io> Worker<I> {
         exchange.sent_mark = mark;
         exchange.attempts += 1;
         let client = exchange.client;
-        let mut credit = 0;
-        if !exchange.kept.is_empty() {
-            credit = exchange.request.credit(link.codec.send_data(stream, &exchange.kept, last));
-        }
+        let sent = match exchange.kept.is_empty() {
+            true => 0,
+            false => link.codec.send_data(stream, &exchange.kept, last),
+        };
+        // Where nothing is kept a stage may hold all that has come, and wait for more.
+        let credit = exchange.request.credit(sent);
         if let Some(trailers) = &exchange.trailers {
             link.codec.send_trailers(stream, trailers);
         }

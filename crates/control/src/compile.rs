@@ -7,6 +7,7 @@
 //! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
 //! asking a snapshot what it would do.
 
+mod balancing;
 mod explain;
 mod filters;
 mod forward;
@@ -16,6 +17,7 @@ mod http2;
 mod listeners;
 mod previous;
 mod report;
+mod retry;
 mod routes;
 mod stores;
 mod tls;

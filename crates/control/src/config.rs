@@ -8,6 +8,7 @@
 //! [`compile`](crate::compile), also in a [`Draft`] that has faults.
 
 mod address;
+mod balancing;
 mod check;
 mod doubt;
 mod dump;
@@ -20,6 +21,7 @@ mod listener;
 mod path;
 mod process;
 mod reference;
+mod retry;
 mod route;
 mod schema;
 mod secret;
@@ -39,6 +41,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, AddressError, Network, NodeAddress};
+pub use balancing::{
+    BalanceOptions, BalanceWord, FallbackWord, HashOnConfig, LeastRequestConfig, LoadBalancing,
+    MaglevConfig, RingHashConfig, SubsetConfig,
+};
 pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
@@ -61,6 +67,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
+pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
     ValueRule,
@@ -78,8 +85,8 @@ pub use transcode::{
 };
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
-    EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
-    UpstreamConfig, UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
+    EndpointConfig, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
+    UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
 };
 
 pub(crate) use doubt::Doubts;

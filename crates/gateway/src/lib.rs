@@ -9,6 +9,7 @@
 pub mod balance;
 pub mod certificates;
 pub mod clock;
+pub mod closes;
 pub mod control;
 pub mod endpoints;
 pub mod exchange;
@@ -23,6 +24,7 @@ pub mod pool;
 pub mod random;
 pub mod record;
 pub mod reply;
+pub mod retry;
 pub mod route;
 pub mod runtime;
 pub mod slab;

@@ -17,9 +17,10 @@ use crate::forward::Forward;
 use crate::forwarding::Forwarding;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
+use crate::retry::{Retry, RetryBudget};
 use crate::route::{Router, Template};
 use crate::sources::SourceRules;
-use crate::stats::{RouteStats, UpstreamStats};
+use crate::stats::{ListenerStats, RouteStats, UpstreamStats};
 use crate::transcoding::Transcoding;
 
 /// The configuration as the data plane uses it.
@@ -82,6 +83,8 @@ pub struct Listener {
     pub max_connections: usize,
     /// TCP keepalive: time until the first probe.
     pub tcp_keepalive: Duration,
+    /// What happens on it.
+    pub stats: Arc<ListenerStats>,
 }
 
 /// Whether connections begin with a header of the PROXY protocol.
@@ -153,6 +156,10 @@ pub struct Route {
     pub message_bytes_max: Option<u32>,
     /// The largest body kept for a replay on another connection.
     pub replay_bytes_max: usize,
+    /// When a call that failed is tried once more; `None`: never by rules.
+    pub retry: Option<Box<Retry>>,
+    /// How long the node of a call may take to begin its reply until another one is asked as well; `None`: for ever.
+    pub hedge: Option<Duration>,
     /// What looks at requests and replies.
     pub filters: Chain,
     /// Whether calls in gRPC-Web become calls in gRPC.
@@ -230,6 +237,8 @@ pub struct Upstream {
     pub max_connections: usize,
     /// Calls that wait for a stream of one node, per worker.
     pub max_pending: usize,
+    /// How many of its calls may be tried again at once.
+    pub retry_budget: RetryBudget,
     /// The header of the PROXY protocol that each connection begins with, which says whose it is. Only where
     /// connections are not shared.
     pub announces: Option<proxy_protocol::Version>,

@@ -16,13 +16,14 @@ use narrows_gateway::control::{Busy, ControlPort, Job};
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::record::Records;
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::runtime;
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, ProxyProtocol,
     Route, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -272,6 +273,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         backlog: 128,
         max_connections: 1000,
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     let route = Route {
         name: "jobs".into(),
@@ -279,6 +281,8 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
@@ -331,6 +335,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         idle_timeout: Duration::from_secs(20),
         max_connection_age: None,
         max_connections: 4,
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: 1000,
         stats: Arc::new(UpstreamStats::new(1)),

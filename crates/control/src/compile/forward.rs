@@ -49,6 +49,8 @@ pub(super) fn compile(
             timeouts: timeouts(listener),
             message_bytes_max: None,
             replay_bytes_max: 0,
+            retry: None,
+            hedge: None,
             filters: Chain::default(),
             grpc_web: Translate::No,
             stats,

@@ -16,6 +16,7 @@ use narrows_gateway::snapshot::{Networks, Route, Timeouts, Translate};
 use super::filters::{Filters, RouteFilters};
 use super::previous::Previous;
 use super::report::{Report, transpose};
+use super::retry;
 use super::upstreams;
 use crate::config::{
     self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, RouteConfig, Severity, Size,
@@ -49,6 +50,8 @@ pub(super) fn compile(
         let carried = (previous, &mut *next);
         let filters = filters.of_route(&path, route_config, carried, report);
         let upstream = upstream(config, &path, route_config, &filters, report);
+        let retry = route_config.retry.as_ref();
+        let retry = retry.map(|rules| retry::rules(&format!("{path}.retry"), rules, report));
         let limits = limits(&path, route_config, report);
         if let (Some(conditions), Some(upstream), Some(limits)) = (conditions, upstream, limits) {
             let stats = previous.route(&route_config.name, next);
@@ -58,6 +61,8 @@ pub(super) fn compile(
                 timeouts: timeouts(route_config),
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
+                retry,
+                hedge: route_config.hedge.as_ref().map(|hedge| hedge.delay.0),
                 filters: filters.chain,
                 grpc_web: match route_config.grpc_web {
                     GrpcWebRule::Translate => Translate::Yes,

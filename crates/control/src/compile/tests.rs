@@ -3,9 +3,11 @@
 //! As with loading, texts of faults are compared exactly and whole. See `tests/tls.rs` for
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
+mod balancing;
 mod examples;
 mod filters;
 mod forwarding;
+mod retry;
 mod tls;
 mod together;
 mod transcode;

@@ -90,6 +90,8 @@ impl Tunnels<'_> {
             timeouts: Timeouts { idle, ..Timeouts::default() },
             message_bytes_max: None,
             replay_bytes_max: 0,
+            retry: None,
+            hedge: None,
             filters: Chain::default(),
             grpc_web: Translate::No,
             stats,

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::Member;
 use narrows_gateway::lookup::Store;
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::Template;
 use narrows_gateway::snapshot::{
     ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
@@ -20,12 +21,12 @@ use narrows_wire::{h1, h2};
 
 use super::previous::Previous;
 use super::report::Report;
+use super::retry;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, http1, http2};
+use super::{NEVER, balancing, http1, http2};
 use crate::config::{
-    Config, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
-    UpstreamConfig,
+    Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
 
 /// What tunnels of a forward proxy go over.
@@ -43,11 +44,12 @@ pub(super) struct Plan<'a> {
     transcoding: Option<Arc<Transcoding>>,
     h2: Arc<h2::Config>,
     h1: Arc<h1::Config>,
+    retry_budget: RetryBudget,
     targets: PlannedTargets<'a>,
 }
 
 enum PlannedTargets<'a> {
-    Balanced { members: Vec<Member>, policy: Policy },
+    Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
     Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
@@ -74,6 +76,7 @@ pub(super) fn plan<'a>(
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
+        let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
         if upstream.proxy_protocol.is_some() && !upstream.protocol.is_opaque() {
             // The header names one client, and these connections carry the requests of many.
@@ -85,7 +88,16 @@ pub(super) fn plan<'a>(
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
             let name = name.clone();
-            plans.push(Plan { name, config: upstream, tls, transcoding, h2, h1, targets });
+            plans.push(Plan {
+                name,
+                config: upstream,
+                tls,
+                transcoding,
+                h2,
+                h1,
+                retry_budget,
+                targets,
+            });
         }
     }
     cycles(config, report);
@@ -115,7 +127,9 @@ fn forward<'a>(
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
             if let Some(tls) = tls {
-                plans.push(Plan { name, config, tls, transcoding: None, h2, h1, targets });
+                let retry_budget = RetryBudget::default();
+                let transcoding = None;
+                plans.push(Plan { name, config, tls, transcoding, h2, h1, retry_budget, targets });
             }
         }
     }
@@ -131,9 +145,9 @@ pub(super) fn finish(
     let make = |plan: Plan<'_>| {
         let config = plan.config;
         let targets = match plan.targets {
-            PlannedTargets::Balanced { members, policy } => {
+            PlannedTargets::Balanced { members, policy, rules } => {
                 let endpoints = previous.endpoints(&plan.name, members, next);
-                Targets::Balanced(Balanced { endpoints, policy })
+                Targets::Balanced(Balanced { endpoints, policy, rules })
             }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
@@ -165,6 +179,7 @@ pub(super) fn finish(
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
             max_pending: config.max_pending as usize,
+            retry_budget: plan.retry_budget,
             announces: config.proxy_protocol.map(|version| match version {
                 ProxyVersion::V1 => Version::V1,
                 ProxyVersion::V2 => Version::V2,
@@ -231,18 +246,16 @@ fn targets<'a>(
 fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
     let mut members: Vec<Member> = Vec::new();
     for (at, endpoint) in upstream.endpoints.iter().enumerate() {
-        let (address, weight) = endpoint.parts();
-        let target = Arc::new(address.0.clone());
-        if members.iter().any(|other| other.target == target) {
-            let message = format!("{address} is listed twice; a weight says it better");
+        let member = balancing::member(endpoint);
+        if members.iter().any(|other| other.target == member.target) {
+            let message = format!("{} is listed twice; a weight says it better", member.target);
             report.warn(format!("{path}.endpoints[{at}]"), message);
         }
-        members.push(Member { target, weight, priority: 0, labels: BTreeMap::new() });
+        members.push(member);
     }
-    let policy = match upstream.load_balancing {
-        LoadBalancing::RoundRobin => Policy::RoundRobin,
-    };
-    PlannedTargets::Balanced { members, policy }
+    let policy = balancing::policy(&upstream.load_balancing);
+    let rules = balancing::rules(path, upstream, report);
+    PlannedTargets::Balanced { members, policy, rules }
 }
 
 fn lookup<'a>(

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Network;
 use super::filter::FilterConfig;
+use super::retry::{HedgeConfig, RetryConfig};
 use super::units::{Limit, Period, Size};
 
 /// Requests that match go to an upstream.
@@ -31,12 +32,19 @@ pub struct RouteConfig {
     pub filters: Vec<FilterConfig>,
     /// Limits in time. There are none unless written, so that streams may live for hours.
     pub timeouts: RouteTimeouts,
+    /// When a call that failed at a node is tried once more. Default: only when a node provably did not
+    /// process it, and then once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryConfig>,
+    /// Asks a second node of the upstream when the first takes long, and takes the reply that begins first. For
+    /// requests that do no harm twice. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeConfig>,
     /// What is done with calls in gRPC-Web.
     pub grpc_web: GrpcWebRule,
     /// The largest gRPC message, in either direction. `none` or 0: no limit.
     pub message_bytes_max: Limit<Size>,
-    /// The largest request body kept, so that a call which a node provably did not process can be
-    /// sent once more. 0: none is kept, only calls without a body are sent again.
+    /// The largest request body kept, so that a call can be sent once more. 0: none is kept, only calls without a body are sent again.
     pub replay_bytes_max: Size,
 }
 
@@ -171,6 +179,8 @@ impl Default for RouteConfig {
             upstream: None,
             filters: Vec::new(),
             timeouts: RouteTimeouts::default(),
+            retry: None,
+            hedge: None,
             grpc_web: GrpcWebRule::Translate,
             message_bytes_max: Limit(None),
             replay_bytes_max: Size(64 << 10),

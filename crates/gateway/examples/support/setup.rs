@@ -7,9 +7,10 @@ use std::time::Duration;
 use narrows_gateway::control::{Busy, ControlPort, Job};
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::{Cached, Outcome, Store};
+use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::*;
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
 
 /// No job is posted: every lookup is answered by the table.
@@ -42,6 +43,8 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         timeouts: Timeouts::default(),
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
+        retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
@@ -65,6 +68,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         idle_timeout: Duration::from_secs(60),
         max_connection_age: None,
         max_connections: 64,
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: 1024,
         stats: Arc::new(UpstreamStats::new(1)),
@@ -85,6 +89,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         backlog: 1024,
         max_connections: 10_000,
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     Arc::new(Snapshot {
         hash: 0,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use narrows_wire::Time;
 use narrows_wire::codec::ErrorCode;
 
-use super::links::Loss;
 use super::{Owner, Worker};
+use crate::closes::Close;
 use crate::exchange::{Stage, Wait};
 use crate::io::{Io, Socket};
 use crate::link::{Link, Side, State};
@@ -87,11 +87,12 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get(key) else { return };
         if link.due <= now {
             match link.state {
-                State::Connecting => return self.lose_link(key, Loss::ConnectTimeout),
+                State::Connecting => return self.lose_link(key, Close::ConnectTimeout),
                 State::Handshake if !link.is_downstream() => {
-                    return self.lose_link(key, Loss::ConnectTimeout);
+                    return self.lose_link(key, Close::ConnectTimeout);
                 }
-                State::Handshake | State::Lingering => return self.lose_link(key, Loss::Closed),
+                State::Handshake => return self.lose_link(key, Close::HandshakeTimeout),
+                State::Lingering => return self.lose_link(key, Close::WriteTimeout),
                 State::Closing => return self.on_closing_late(key),
                 State::Open => self.on_old(key),
             }
@@ -112,7 +113,7 @@ impl<I: Io> Worker<I> {
         if !link.codec.output().is_empty() {
             link.socket.abort();
         }
-        self.lose_link(key, Loss::Closed);
+        self.lose_link(key, Close::WriteTimeout);
     }
 
     /// The connection is old: it takes no more calls and ends with its last stream.
@@ -121,6 +122,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return };
         if link.is_downstream() {
             link.due = Time::NEVER;
+            link.ending.leave(Close::Age);
             link.codec.drain(now);
             self.mark_dirty(key);
         } else {
@@ -129,6 +131,7 @@ impl<I: Io> Worker<I> {
                 && link.state == State::Open
             {
                 link.retired = true;
+                link.ending.leave(Close::Age);
                 link.due = Time::NEVER;
             }
         }
@@ -149,7 +152,7 @@ impl<I: Io> Worker<I> {
         }
         if idle && let Some(link) = self.links.get_mut(key) {
             link.codec.close(ErrorCode::NO_ERROR, "idle");
-            self.close_link(key);
+            self.close_link(key, Close::Idle);
         }
     }
 
@@ -178,6 +181,10 @@ impl<I: Io> Worker<I> {
         match cause {
             _ if due > now => self.arm_exchange(key),
             Some(cause) => self.fail(key, cause, String::new()),
+            None if exchange.clocks.hedge <= now => {
+                self.hedge(key);
+                self.arm_exchange(key);
+            }
             None if exchange.clocks.record <= now => {
                 self.record_periodically(key);
                 self.arm_exchange(key);
@@ -195,8 +202,9 @@ impl<I: Io> Worker<I> {
             Stage::Parked { wait: Wait::Lookup, .. } => self.on_lookup_late(key),
             Stage::Parked { wait: Wait::Mapping { .. }, .. } => self.ask_again(key),
             Stage::Parked { wait: Wait::Resolve, .. } => {
-                self.fail(key, Cause::ResolveFailed, "no answer in time".into());
+                self.fail(key, Cause::ResolveFailed, "no answer in time");
             }
+            Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
             Stage::Queued { node, .. } => {
                 let connecting = self.has_only_connecting_links(node);
                 let cause = if connecting { Cause::ConnectTimeout } else { Cause::AcquireTimeout };

@@ -41,6 +41,16 @@ pub enum Mode {
     DeadNode,
     /// The job's node does not answer to connections.
     BlackHole,
+    /// The first node answers UNAVAILABLE, another one answers.
+    BusyOnce,
+    /// The first node answers UNAVAILABLE and asks to be called again later.
+    Later,
+    /// Nodes answer UNAVAILABLE and ask not to be called again.
+    KeepOff,
+    /// The first node resets its stream without a reply.
+    ResetOnce,
+    /// The first node never answers.
+    MuteOnce,
 }
 
 /// How a call ended for its caller.
@@ -77,8 +87,11 @@ pub struct Call {
     pub message: String,
 }
 
+/// Modes that only mean something where calls are tried again come last; no call has them by chance.
+pub(super) const CHANCE_MODES: usize = 15;
+
 /// The order of the modes on the wire (`x-mode`).
-pub(super) const MODES: [Mode; 15] = [
+pub(super) const MODES: [Mode; 20] = [
     Mode::Echo,
     Mode::Early,
     Mode::Fails,
@@ -94,6 +107,11 @@ pub(super) const MODES: [Mode; 15] = [
     Mode::ForbiddenJob,
     Mode::DeadNode,
     Mode::BlackHole,
+    Mode::BusyOnce,
+    Mode::Later,
+    Mode::KeepOff,
+    Mode::ResetOnce,
+    Mode::MuteOnce,
 ];
 
 /// Which body.
@@ -115,7 +133,13 @@ impl Call {
             return Err(format!("is OK with {} bytes", self.received));
         }
         let fits = match self.mode {
-            Mode::Echo | Mode::RefusedOnce | Mode::Early => fate == Fate::Status(0),
+            Mode::Echo
+            | Mode::RefusedOnce
+            | Mode::Early
+            | Mode::BusyOnce
+            | Mode::Later
+            | Mode::ResetOnce
+            | Mode::MuteOnce => fate == Fate::Status(0),
             Mode::Fails => fate == Fate::Status(9),
             Mode::ResetMidway => {
                 matches!(fate, Fate::Status(13) | Fate::Reset(ErrorCode::INTERNAL_ERROR))
@@ -127,7 +151,7 @@ impl Call {
             Mode::NoJob => fate == Fate::Status(3),
             Mode::UnknownJob => fate == Fate::Status(5),
             Mode::ForbiddenJob => fate == Fate::Status(7),
-            Mode::DeadNode | Mode::BlackHole => fate == Fate::Status(14),
+            Mode::DeadNode | Mode::BlackHole | Mode::KeepOff => fate == Fate::Status(14),
         };
         let turned_away = plan.tight && matches!(fate, Fate::Status(8 | 14));
         let excused = turned_away || (plan.cuts || plan.hostile) && fate != Fate::Status(0);

@@ -208,12 +208,12 @@ impl Net {
         self.state().end(id);
     }
 
-    /// Breaks the connection of an actor.
-    pub(super) fn cut_actor(&self, id: usize) {
+    /// Breaks the connection of an end: both ends see an error at once.
+    pub(super) fn cut(&self, id: usize) {
         self.state().cut(id);
     }
 
-    /// Breaks any connection: both ends see an error at once.
+    /// Breaks any connection.
     pub(super) fn cut_any(&self, rng: &mut Rng) {
         let mut state = self.state();
         if state.ends.is_empty() {

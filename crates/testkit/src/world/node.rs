@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrows_wire::codec::{End, ErrorCode, Event, Role, StreamKey};
 use narrows_wire::h2::{Config, Connection};
@@ -48,19 +49,23 @@ struct Line {
 pub(super) struct Node {
     rng: Rng,
     address: SocketAddr,
-    /// The jobs that run here.
-    jobs: BTreeSet<String>,
+    /// The jobs that run here; `None`: any.
+    jobs: Option<BTreeSet<String>>,
     connections: Vec<Line>,
     refused: BTreeSet<u64>,
     streams_max: u32,
     slow: bool,
+    /// How much longer than others it takes to answer.
+    pub(super) delay: Duration,
+    /// Calls that have come and were not refused.
+    pub(super) calls: usize,
     pub(super) wrong: Vec<String>,
 }
 
 // === impl Node ===
 
 impl Node {
-    pub(super) fn new(mut rng: Rng, address: SocketAddr, jobs: BTreeSet<String>) -> Self {
+    pub(super) fn new(mut rng: Rng, address: SocketAddr, jobs: Option<BTreeSet<String>>) -> Self {
         let streams_max = 3 + rng.below(40) as u32;
         let slow = rng.one_in(4);
         Self {
@@ -71,6 +76,8 @@ impl Node {
             refused: BTreeSet::new(),
             streams_max,
             slow,
+            delay: Duration::ZERO,
+            calls: 0,
             wrong: vec![],
         }
     }
@@ -177,7 +184,7 @@ impl Node {
         };
         let call = number(b"x-call");
         let job = String::from_utf8_lossy(head.find(b"jobid").unwrap_or_default()).into_owned();
-        if !self.jobs.contains(&job) {
+        if self.jobs.as_ref().is_some_and(|jobs| !jobs.contains(&job)) {
             self.wrong.push(format!("call {call} for {job} comes to the wrong node"));
         }
         if head.get(Name::Te) != Some(b"trailers") {
@@ -189,6 +196,13 @@ impl Node {
             h2.reset(stream, ErrorCode::REFUSED_STREAM);
             return h2.release(stream);
         }
+        let before = head.get(Name::GrpcPreviousRpcAttempts);
+        if before.is_none() && mode == Mode::ResetOnce {
+            h2.reset(stream, ErrorCode::INTERNAL_ERROR);
+            return h2.release(stream);
+        }
+        let mode = settled(mode, before.is_some());
+        self.calls += 1;
         self.connections[at].streams.push(Served {
             stream,
             call,
@@ -199,7 +213,7 @@ impl Node {
             request_ended: end == End::Stream,
             begun: false,
             given: 0,
-            answer_at: now + self.rng.millis(0, 10),
+            answer_at: now + self.delay + self.rng.millis(0, 10),
             ungranted: 0,
             grant_at: now,
         });
@@ -267,7 +281,26 @@ impl Node {
 }
 
 fn is_silent(mode: Mode) -> bool {
-    matches!(mode, Mode::Silent | Mode::Mute)
+    matches!(mode, Mode::Silent | Mode::Mute | Mode::MuteOnce)
+}
+
+/// What becomes of a mode that concerns the first time only.
+fn settled(mode: Mode, again: bool) -> Mode {
+    match mode {
+        Mode::BusyOnce | Mode::Later | Mode::ResetOnce | Mode::MuteOnce if again => Mode::Echo,
+        mode => mode,
+    }
+}
+
+/// The gRPC status of a reply without a body, and what it says of being called again.
+fn refusal(mode: Mode) -> Option<(&'static [u8], Option<&'static [u8]>)> {
+    match mode {
+        Mode::Fails => Some((b"9", None)),
+        Mode::BusyOnce => Some((b"14", None)),
+        Mode::Later => Some((b"14", Some(b"700"))),
+        Mode::KeepOff => Some((b"14", Some(b"-1"))),
+        _ => None,
+    }
 }
 
 /// Gives the next part of a reply. `true`: it was the last.
@@ -276,8 +309,11 @@ fn answer_one(h2: &mut Connection, served: &mut Served, rng: &mut Rng) -> bool {
     if !std::mem::replace(&mut served.begun, true) {
         head.push(Name::Status, b"200", Indexing::MayRepeat);
         head.push(Name::ContentType, b"application/grpc", Indexing::MayRepeat);
-        if served.mode == Mode::Fails {
-            head.push(Name::GrpcStatus, b"9", Indexing::MayRepeat);
+        if let Some((status, pushback)) = refusal(served.mode) {
+            head.push(Name::GrpcStatus, status, Indexing::MayRepeat);
+            if let Some(pushback) = pushback {
+                head.push(Name::GrpcRetryPushback, pushback, Indexing::Unique);
+            }
             h2.send_head(served.stream, &head, End::Stream);
             return true;
         }

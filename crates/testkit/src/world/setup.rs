@@ -6,23 +6,25 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use narrows_gateway::balance::Balanced;
 use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
 use narrows_gateway::filter::Chain;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::record;
+use narrows_gateway::retry::{Retry, RetryBudget};
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::{
     Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
     ProxyProtocol, Route, ServerTls, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
 use narrows_wire::{Time, h2};
 use rustls::sign::CertifiedKey;
 
 use super::World;
-use super::call::{Call, MODES, Mode};
+use super::call::{CHANCE_MODES, Call, MODES, Mode};
 use super::client::Client;
 use super::control::{Control, Posted};
 use super::filters::broken_chain;
@@ -78,6 +80,12 @@ pub struct Limits {
     pub idle: Option<Duration>,
     /// Jobs that wait for the control plane.
     pub jobs_max: Option<usize>,
+    /// The upstream is a set of nodes, any of which takes any call.
+    pub balanced: Option<fn() -> Balanced>,
+    /// When a second node is asked as well.
+    pub hedge: Option<Duration>,
+    /// When calls are tried again.
+    pub retry: Option<fn() -> Retry>,
 }
 
 /// Where the gateway listens.
@@ -88,7 +96,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     let net = Net::new(Rng::new(rng.next()));
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
-    let (nodes, jobs) = nodes_and_jobs(&mut rng, &net);
+    let (nodes, jobs) = nodes_and_jobs(&mut rng, &net, plan);
     let snapshot = Arc::new(snapshot(&store, plan, None));
     let posted = Posted::new(plan.limits.jobs_max);
     let woken = net.waker();
@@ -140,6 +148,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
 fn nodes_and_jobs(
     rng: &mut Rng,
     net: &Net,
+    plan: Plan,
 ) -> (Vec<Node>, BTreeMap<String, Arc<narrows_gateway::target::Target>>) {
     let mut jobs = BTreeMap::new();
     let mut of_node = vec![BTreeSet::new(); NODES];
@@ -157,6 +166,7 @@ fn nodes_and_jobs(
     let nodes = of_node.into_iter().enumerate().map(|(at, jobs)| {
         let address = address(&format!("10.0.0.{at}:50051"));
         net.add_host(address, Welcome::Accepts);
+        let jobs = plan.limits.balanced.is_none().then_some(jobs);
         Node::new(Rng::new(rng.next()), address, jobs)
     });
     (nodes.collect(), jobs)
@@ -175,7 +185,7 @@ pub(super) fn client_address(at: usize) -> SocketAddr {
 
 fn call(rng: &mut Rng, id: u64) -> Call {
     // Most calls are ordinary.
-    let mode = if rng.one_in(2) { MODES[rng.below(MODES.len())] } else { Mode::Echo };
+    let mode = if rng.one_in(2) { MODES[rng.below(CHANCE_MODES)] } else { Mode::Echo };
     let job = match mode {
         Mode::UnknownJob => "nobody".into(),
         Mode::ForbiddenJob => "forbidden".into(),
@@ -213,6 +223,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
         backlog: 128,
         max_connections: plan.limits.connections_max.unwrap_or(1000),
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     let new = (Arc::new(UpstreamStats::new(1)), Arc::new(RouteStats::new(1)));
     let (upstream_stats, route_stats) = before.map_or(new, |old| {
@@ -233,6 +244,9 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
     snapshot.router = Router::new(routes);
     if plan.mixed > 0 {
         mixed::listen(&mut snapshot, before);
+    }
+    if let Some(before) = before {
+        snapshot.listeners = before.listeners.clone();
     }
     snapshot
 }
@@ -264,6 +278,8 @@ fn route(stats: Arc<RouteStats>, plan: Plan) -> Route {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        hedge: plan.limits.hedge,
+        retry: plan.limits.retry.map(|rules| Box::new(rules())),
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
@@ -281,13 +297,10 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
-        targets: Targets::Lookup(Lookup {
-            store: store.clone(),
-            key: Template::parse("{header.jobid}").expect("a template"),
-            allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
-            budget: Duration::from_millis(500),
-            on_missing: OnMissing::Fail,
-        }),
+        targets: match plan.limits.balanced {
+            Some(nodes) => Targets::Balanced(nodes()),
+            None => Targets::Lookup(lookup(store)),
+        },
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
@@ -300,9 +313,20 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
         max_connections: if plan.tight { 1 } else { 4 },
+        retry_budget: RetryBudget::default(),
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    }
+}
+
+fn lookup(store: &Arc<Store>) -> Lookup {
+    Lookup {
+        store: store.clone(),
+        key: Template::parse("{header.jobid}").expect("a template"),
+        allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
+        budget: Duration::from_millis(500),
+        on_missing: OnMissing::Fail,
     }
 }
 

@@ -231,8 +231,10 @@ impl Call {
             Mode::NoContent => fate == Fate::Status(204) && self.reply.is_empty(),
             Mode::Fails if self.script.talk == Talk::Json => fate == Fate::Status(400),
             Mode::Fails => told(418, 9),
-            Mode::Midway => let is_cut = matches!(fate, Fate::Broken | Fate::Lost);
-                is_cut || told(502, 13) || told(500, 13) || told(502, 14),
+            Mode::Midway => {
+                let is_cut = matches!(fate, Fate::Broken | Fate::Lost);
+                is_cut || told(502, 13) || told(500, 13) || told(502, 14)
+            }
             Mode::Silent => told(504, 4),
             Mode::Leaves => is_good || fate == Fate::Left,
             Mode::Stray => fate == Fate::Status(400),

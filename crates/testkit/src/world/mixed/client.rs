@@ -330,7 +330,7 @@ impl Actor for Client {
             line.write();
         }
         let (is_idle, line) = (self.is_idle(), self.line.as_ref());
-        let is_usable = line.is_some_and(|line| !line.is_over() && !(line.is_closing() && is_idle));
+        let is_usable = line.is_some_and(|l| !(l.is_over() || l.is_closing() && is_idle));
         self.is_blocked = now >= self.start_at && is_usable;
     }
 

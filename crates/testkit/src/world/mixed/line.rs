@@ -190,7 +190,7 @@ impl Pipe {
 
     /// Breaks the connection: the peer sees an error.
     pub(super) fn cut(&self) {
-        self.net.cut_actor(self.socket);
+        self.net.cut(self.socket);
         self.net.close(self.socket);
     }
 

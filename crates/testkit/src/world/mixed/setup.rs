@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::filter::Chain;
 use narrows_gateway::passthrough::Passthrough;
@@ -11,7 +11,7 @@ use narrows_gateway::route::{Match, PathMatch};
 use narrows_gateway::snapshot::{
     Accepts, Listener, Protocol, Route, Snapshot, Speaks, Targets, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_gateway::transcoding::{Methods, Transcoding};
 use narrows_transcode::{Options, Transcoder};
 use narrows_wire::Time;
@@ -120,6 +120,7 @@ pub(in super::super) fn listen(snapshot: &mut Snapshot, before: Option<&Snapshot
         forwarding: http.forwarding.clone(),
         h2: http.h2.clone(),
         h1: http.h1.clone(),
+        stats: Arc::new(ListenerStats::new(1)),
         ..*http
     };
     snapshot.listeners.push(Arc::new(listener));
@@ -134,6 +135,8 @@ fn route(place: &Place, at: usize, model: &Route, before: Option<&Snapshot>) -> 
         timeouts: model.timeouts,
         message_bytes_max: None,
         replay_bytes_max: model.replay_bytes_max,
+        hedge: None,
+        retry: None,
         filters: Chain::default(),
         grpc_web: if place.name == "calls" { Translate::Yes } else { Translate::No },
         stats: old.map_or_else(|| Arc::new(RouteStats::new(1)), |route| route.stats.clone()),
@@ -170,7 +173,8 @@ fn balanced(place: &Place, old: Option<&Upstream>) -> Balanced {
         Some(Targets::Balanced(old)) => Endpoints::following(&old.endpoints, members, Time::ZERO),
         _ => Endpoints::following(&Endpoints::new(1), members, Time::ZERO),
     };
-    Balanced { endpoints: Arc::new(endpoints), policy: Policy::RoundRobin }
+    let (endpoints, policy) = (Arc::new(endpoints), Policy::RoundRobin);
+    Balanced { endpoints, policy, rules: Rules::default() }
 }
 
 fn transcoding() -> &'static Arc<Transcoding> {

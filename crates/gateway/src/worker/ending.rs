@@ -37,8 +37,12 @@ impl<I: Io> Worker<I> {
                 link.socket.abort();
                 return self.drop_link(key);
             }
+            // What was due of an open link, such as its age, is not what is waited for now.
+            if link.state != State::Closing {
+                link.due = now + super::timers::CLOSING_TIME_MAX;
+                link.closing_mark = link.written;
+            }
             link.state = State::Closing;
-            link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
             if let Some(tls) = &mut link.tls {
                 tls.close();
             }

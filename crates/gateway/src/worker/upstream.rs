@@ -199,12 +199,13 @@ impl<I: Io> Worker<I> {
             exchange.start_try(now);
         }
         let client = exchange.client;
-        let (mut credit, mut waits) = (0, false);
-        if !exchange.kept.is_empty() {
-            let sent = link.codec.send_data(stream, &exchange.kept, last);
-            waits = sent < exchange.kept.len();
-            credit = exchange.request.credit(sent);
-        }
+        let sent = match exchange.kept.is_empty() {
+            true => 0,
+            false => link.codec.send_data(stream, &exchange.kept, last),
+        };
+        let waits = sent < exchange.kept.len();
+        // Where nothing is kept a stage may hold all that has come, and wait for more.
+        let credit = exchange.request.credit(sent);
         if let Some(trailers) = &exchange.trailers {
             link.codec.send_trailers(stream, trailers);
         }

@@ -29,7 +29,7 @@ pub(super) enum Welcome {
 }
 
 /// The network. Cheap to clone: all clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Net(Rc<RefCell<State>>);
 
 #[derive(Debug)]
@@ -203,8 +203,12 @@ impl Net {
         self.state().close(id);
     }
 
+    /// Ends the direction of an actor; the peer's goes on.
+    pub(super) fn end_actor(&self, id: usize) {
+        self.state().end(id);
+    }
+
     /// Breaks the connection of an end: both ends see an error at once.
-    #[cfg(test)]
     pub(super) fn cut(&self, id: usize) {
         self.state().cut(id);
     }
@@ -364,6 +368,12 @@ impl State {
     }
 }
 
+impl std::fmt::Debug for Net {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Net")
+    }
+}
+
 impl Io for Net {
     type Socket = SimSocket;
     type Acceptor = SocketAddr;
@@ -407,10 +417,12 @@ impl Io for Net {
     fn register(&mut self, socket: &mut SimSocket, token: usize) -> io::Result<()> {
         let mut state = self.state();
         state.ends[socket.id].token = Some(token);
-        // What has arrived before is reported at once, as epoll does.
-        let arrived = !state.ends[socket.id].inbox.is_empty();
-        if state.ends[socket.id].connecting.is_none() {
-            state.report(socket.id, arrived, true, false);
+        // What has arrived before is reported at once, as epoll does, and an end too.
+        let end = &state.ends[socket.id];
+        let is_over = end.broken || end.end_reported;
+        let arrived = !end.inbox.is_empty() || is_over;
+        if end.connecting.is_none() {
+            state.report(socket.id, arrived, true, is_over);
         }
         Ok(())
     }

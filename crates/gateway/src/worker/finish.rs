@@ -40,8 +40,10 @@ impl<I: Io> Worker<I> {
             link.last_used = self.now;
             self.mark_dirty(exchange.client.link);
         }
-        if let Stage::Relaying(leg) = exchange.stage {
-            self.free_link(leg.link);
+        match exchange.stage {
+            Stage::Relaying(leg) => self.free_link(leg.link),
+            Stage::Queued { node, .. } => self.leave_queue_early(key, node),
+            Stage::Parked { .. } | Stage::Local => {}
         }
         let outcome = outcome(&exchange);
         detach(&mut exchange, outcome, self.now);

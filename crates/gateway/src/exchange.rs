@@ -26,6 +26,8 @@ use crate::timer::TimerKey;
 use crate::websocket::WebSocket;
 use crate::worker::{Active, Hedge, Retried};
 
+mod place;
+
 /// A stream of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leg {
@@ -289,56 +291,6 @@ impl Body {
 // === impl Exchange ===
 
 impl Exchange {
-    /// A request whose head has just arrived; `source` is the other end of the client's link.
-    pub fn new(
-        (client, source): (Leg, IpAddr),
-        active: Rc<Active>,
-        head: Head,
-        kept: Vec<u8>,
-        now: Time,
-    ) -> Self {
-        Self {
-            client,
-            source,
-            stage: Stage::Local,
-            active,
-            route: None,
-            upstream: 0,
-            node: None,
-            peer: None,
-            asked: None,
-            resolving: None,
-            fallbacks: 0,
-            head,
-            kept,
-            trailers: None,
-            replayable: true,
-            sent_mark: 0,
-            attempts: 0,
-            is_watched: false,
-            retries_left: 0,
-            retried: None,
-            hedge: None,
-            is_tunnel_asked: false,
-            is_tunnel: false,
-            websocket: None,
-            is_grpc: false,
-            reply_is_grpc: false,
-            filtered: Filtered::default(),
-            stages: Stages::default(),
-            original_path: None,
-            original_method: None,
-            request: Body::new(),
-            reply: Body::new(),
-            status: 0,
-            grpc_status: None,
-            cause: None,
-            detail: String::new(),
-            clocks: Clocks::none(),
-            times: Times { begun: now, moved: now, ..Times::default() },
-        }
-    }
-
     /// The route, once matched.
     pub fn route(&self) -> Option<&Route> {
         self.route.map(|index| &**self.active.snapshot.router.route(index))

@@ -24,6 +24,8 @@ mod retry;
 mod rng;
 mod setup;
 #[cfg(test)]
+mod views;
+#[cfg(test)]
 mod volumes;
 
 use std::sync::Arc;

@@ -95,6 +95,7 @@ fn section(
     let path = format!("{path}.header_bytes_max");
     limits.section.bytes_max = report.within(&path, bytes_max, 1024, HEADER_BYTES_MAX);
     limits.section.fields_max = fields_max;
-    // A block of literals is hardly larger on the wire than decoded.
-    limits.header_block_bytes_max = limits.section.bytes_max as usize;
+    // A block of literals is hardly larger on the wire than decoded. One that is over the limit can be answered
+    // only if it is read to its end.
+    limits.header_block_bytes_max = 2 * limits.section.bytes_max as usize;
 }

@@ -65,7 +65,7 @@ pub struct LeastRequestConfig {
 pub struct RingHashConfig {
     /// Points of the ring at least. A node of mean weight has 160 points, or twice as many, or four times, if
     /// those are too few together.
-    #[schemars(range(min = 1, max = 1_048_576))]
+    #[schemars(range(min = 1, max = 262_144))]
     pub minimum_ring_size: u32,
     /// How many of the calls that there are now a node may have, in percent of its share; further ones go to
     /// the next on the ring. 125 is a good start. Default: any number.

@@ -15,7 +15,7 @@ use super::{Balance, Candidate, Choice};
 /// Points of a node of mean weight.
 const POINTS: usize = 160;
 /// Points of a ring; nodes have fewer each rather than more in all, but each has one.
-const RING_MAX: usize = 1 << 20;
+const RING_MAX: usize = 1 << 18;
 
 /// How a ring is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -261,7 +261,7 @@ impl<I: Io> Worker<I> {
     }
 }
 
-/// A node has a call no longer.
+/// A node has a call of the exchange no longer.
 pub(super) fn release(exchange: &Exchange, peer: &Rc<Peer>, outcome: Outcome, now: Time) {
     peer.end();
     if outcome == Outcome::Failure {

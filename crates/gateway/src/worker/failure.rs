@@ -68,7 +68,10 @@ impl<I: Io> Worker<I> {
         if tag != 0 && self.exchanges.get(known).is_some() {
             return self.fail(known, failure.cause, failure.detail);
         }
-        let key = self.begin(from, End::Stream, head);
+        // Over HTTP/2 the rest of the request may still come, and is told to stop behind the answer.
+        let is_h2 = self.links.get(from.0).is_some_and(|link| link.codec.is_h2());
+        let end = if is_h2 { End::Open } else { End::Stream };
+        let key = self.begin(from, end, head);
         self.on_arrival(key);
         let active = self.active.clone();
         if let Some(route) = self.find_route(key, &active) {

@@ -25,6 +25,8 @@ pub struct Hedge {
     pub node: Key,
     /// What was chosen.
     pub peer: Rc<Peer>,
+    /// When it was.
+    since: Time,
     /// Output bytes of its link when the request was put into it.
     pub(super) sent_mark: u64,
 }
@@ -70,7 +72,8 @@ impl<I: Io> Worker<I> {
         let stage = std::mem::replace(&mut exchange.stage, Stage::Relaying(first));
         if let (true, Stage::Relaying(leg)) = (sent, stage) {
             second.begin();
-            exchange.hedge = Some(Box::new(Hedge { leg, node, peer: second, sent_mark }));
+            exchange.hedge =
+                Some(Box::new(Hedge { leg, node, peer: second, since: self.now, sent_mark }));
             if let Some(upstream) = exchange.upstream() {
                 upstream.stats.shard(self.index).hedges.add(1);
             }
@@ -134,12 +137,17 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(hedge) = exchange.hedge.take() else { return };
         let first = exchange.node_leg();
+        if let (Some(peer), true) = (&exchange.peer, open.is_some()) {
+            // It would have taken at least as long.
+            peer.on_reply(self.now.since(exchange.times.chosen), self.now);
+        }
         let outcome = if open.is_some() { Outcome::Unknown } else { Outcome::Failure };
         detach(exchange, outcome, self.now);
         exchange.stage = Stage::Relaying(hedge.leg);
         exchange.node = Some(hedge.node);
         exchange.sent_mark = hedge.sent_mark;
         exchange.peer = Some(hedge.peer);
+        exchange.times.chosen = hedge.since;
         if let Some(first) = first {
             if let Some(code) = open {
                 self.reset_stream(first.link, first.stream, code);

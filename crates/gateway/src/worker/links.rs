@@ -12,6 +12,14 @@ use crate::io::{Io, Ready, Socket};
 use crate::link::{Codec, Input, Link, State};
 use crate::slab::Key;
 
+/// As [`Worker::mark_dirty`], for who has the link at hand.
+#[inline]
+pub(super) fn note_dirty<S>(dirty: &mut Vec<Key>, key: Key, link: &mut Link<S>) {
+    if !std::mem::replace(&mut link.dirty, true) {
+        dirty.push(key);
+    }
+}
+
 impl<I: Io> Worker<I> {
     /// Has the world report on a link that was just made. Drops it if that fails.
     pub(super) fn register(&mut self, key: Key) {
@@ -270,6 +278,10 @@ impl<I: Io> Worker<I> {
     }
 
     fn on_event(&mut self, key: Key, event: Event<'_>, source: &[u8], head: &mut Head) {
+        // Most events are these, and they need no look at the link.
+        if let Event::Data { stream, tag, data, end } = event {
+            return self.on_data((key, stream), tag, data, end, source);
+        }
         let downstream = self.links.get(key).is_some_and(|link| link.is_downstream());
         match event {
             Event::Head { stream, end, .. } if downstream => {
@@ -277,9 +289,6 @@ impl<I: Io> Worker<I> {
             }
             Event::Head { stream, tag, end } => self.on_reply((key, stream), tag, end, head),
             Event::Informational { tag, .. } => self.on_informational(tag, head),
-            Event::Data { stream, tag, data, end } => {
-                self.on_data((key, stream), tag, data, end, source);
-            }
             Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
             Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
             Event::Reset { stream, tag, reason, .. } if downstream => {
@@ -297,7 +306,7 @@ impl<I: Io> Worker<I> {
                 self.on_refused((key, stream), tag, refusal, head);
             }
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
-            Event::Pong => {}
+            Event::Data { .. } | Event::Pong => {}
             Event::PeerSettings => self.on_settings(key),
             Event::GoAway { code, last_stream, debug: text } => {
                 let peer = self.links.get(key).map(|link| link.peer);
@@ -327,10 +336,8 @@ impl<I: Io> Worker<I> {
 
     /// Has the link written at the end of the turn.
     pub(super) fn mark_dirty(&mut self, key: Key) {
-        if let Some(link) = self.links.get_mut(key)
-            && !std::mem::replace(&mut link.dirty, true)
-        {
-            self.dirty.push(key);
+        if let Some(link) = self.links.get_mut(key) {
+            note_dirty(&mut self.dirty, key, link);
         }
     }
 

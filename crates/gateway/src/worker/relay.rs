@@ -10,6 +10,7 @@ use narrows_wire::Name;
 use narrows_wire::codec::{End, StreamKey};
 
 use super::Worker;
+use super::links::note_dirty;
 use crate::exchange::{Leg, MessageSize, Progress, Stage};
 use crate::io::Io;
 use crate::reply::Cause;
@@ -173,7 +174,7 @@ impl<I: Io> Worker<I> {
         if link.codec.output().has_borrowed() && self.lent.last() != Some(&to.link) {
             self.lent.push(to.link);
         }
-        self.mark_dirty(to.link);
+        note_dirty(&mut self.dirty, to.link, link);
         sent
     }
 
@@ -200,7 +201,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn grant(&mut self, to: Leg, bytes: usize) {
         if let Some(link) = self.links.get_mut(to.link) {
             link.codec.grant(to.stream, bytes);
-            self.mark_dirty(to.link);
+            note_dirty(&mut self.dirty, to.link, link);
         }
     }
 
@@ -221,7 +222,7 @@ impl<I: Io> Worker<I> {
         let client = exchange.client;
         if let Some(link) = self.links.get_mut(client.link) {
             link.codec.send_trailers(client.stream, trailers);
-            self.mark_dirty(client.link);
+            note_dirty(&mut self.dirty, client.link, link);
         }
         self.on_reply_end(key);
     }

@@ -5,6 +5,7 @@ use narrows_wire::grpc;
 use narrows_wire::{Head, Name, Time};
 
 use super::Worker;
+use super::links::note_dirty;
 use super::retry::Heard;
 use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
@@ -52,11 +53,11 @@ impl<I: Io> Worker<I> {
             return self.pass_reply(key, Part::Head(head, end));
         }
         let is_tunnel = exchange.is_tunnel;
-        let Leg { link, stream } = exchange.client;
-        if let Some(link) = self.links.get_mut(link) {
+        let Leg { link: to, stream } = exchange.client;
+        if let Some(link) = self.links.get_mut(to) {
             link.codec.send_head(stream, head, end);
+            note_dirty(&mut self.dirty, to, link);
         }
-        self.mark_dirty(link);
         self.note_response_time(key);
         if end == End::Stream {
             self.on_reply_end(key);

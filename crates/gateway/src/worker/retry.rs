@@ -173,7 +173,7 @@ impl<I: Io> Worker<I> {
 
     /// The node of a call has failed it; another one is chosen at `until`.
     fn park_until(&mut self, key: Key, until: Time) {
-        let leg = self.exchanges.get(key).and_then(Exchange::node_leg);
+        let leg = self.exchanges.get(key).and_then(|exchange| exchange.node_leg());
         if let Some(leg) = leg {
             self.leave_node(key, leg.link);
         }

@@ -352,7 +352,7 @@ impl<I: Io> Worker<I> {
         let unsettled = self.links.get_mut(key).map(|link| std::mem::take(&mut link.unsettled));
         for waiting in unsettled.into_iter().flatten() {
             let waits = |exchange: &Exchange| matches!(exchange.stage, Stage::Queued { .. });
-            if self.exchanges.get(waiting).is_some_and(waits)
+            if self.exchanges.get(waiting).is_some_and(|exchange| waits(exchange))
                 && let Err(failure) = self.send(waiting, key)
             {
                 self.fail(waiting, failure.cause, failure.detail);

@@ -105,8 +105,8 @@ fn numbers_have_bounds() {
             "load_balancing.least_request.choices: must be at least 2",
         ),
         (
-            "load_balancing: { ring_hash: { minimum_ring_size: 1048577 } }",
-            "load_balancing.ring_hash.minimum_ring_size: must be at most 1048576",
+            "load_balancing: { ring_hash: { minimum_ring_size: 262145 } }",
+            "load_balancing.ring_hash.minimum_ring_size: must be at most 262144",
         ),
         (
             "load_balancing: { maglev: { hash_balance_factor: 99 } }",

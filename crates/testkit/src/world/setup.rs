@@ -128,6 +128,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
         worker_due: Time::ZERO,
         faults_due: if trouble { Time::ZERO } else { Time::NEVER },
         reload_due: if plan.reloads { Time::ZERO } else { Time::NEVER },
+        other_due: Time::NEVER,
         rng,
         net,
         worker: worker.expect("the simulated world can listen"),

@@ -7,6 +7,7 @@
 //! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
 //! asking a snapshot what it would do.
 
+mod discovery;
 mod explain;
 mod filters;
 mod forward;
@@ -37,6 +38,7 @@ pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use report::Report;
 
@@ -51,6 +53,8 @@ pub struct Compiled {
     pub watches: Vec<Arc<Watch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Upstreams whose nodes come from elsewhere.
+    pub discovered: Vec<Wanted>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -90,8 +94,10 @@ pub fn compile(
     };
     let watches = std::mem::take(&mut next.watches);
     let refreshes = std::mem::take(&mut next.refreshes);
+    let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, refreshes, next })
+    let warnings = report.into_faults();
+    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, next })
 }
 
 /// The configuration of a draft, or every fault in it.

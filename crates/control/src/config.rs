@@ -9,6 +9,7 @@
 
 mod address;
 mod check;
+mod discovery;
 mod doubt;
 mod dump;
 mod expand;
@@ -30,6 +31,7 @@ mod suggest;
 mod tls;
 mod transcode;
 mod units;
+mod untyped;
 mod upstream;
 mod yaml;
 
@@ -40,6 +42,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, AddressError, Network, NodeAddress};
+pub use discovery::{
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
+    RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
+};
 pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
@@ -87,6 +93,7 @@ pub use upstream::{
 pub(crate) use doubt::Doubts;
 pub(crate) use fault::sort;
 pub(crate) use suggest::hint;
+pub(crate) use untyped::untyped;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +127,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Draining.
     pub drain: DrainConfig,
+    /// A directory for what should outlive the process: the last nodes that were discovered. Default:
+    /// what systemd says (`StateDirectory=`), else nothing is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_directory: Option<FilePath>,
 }
 
 /// A configuration that was read without errors.

@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
+use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
-/// A set of nodes. Exactly one of `endpoints` and `lookup` says which node takes a call.
+/// A set of nodes. Exactly one of `endpoints`, `discovery`, and `lookup` says which node takes a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
@@ -24,7 +25,10 @@ pub struct UpstreamConfig {
     /// The nodes, as `host:port` or with a weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointConfig>,
-    /// How the node of a call is chosen from `endpoints`.
+    /// Where the nodes come from, if they come and go: one source, or a list of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<SourcesOfNodes>,
+    /// How the node of a call is chosen from `endpoints` or `discovery`.
     pub load_balancing: LoadBalancing,
     /// Finds the node of each call in a store.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,6 +242,7 @@ impl Default for UpstreamConfig {
             protocol: ProtocolWord::default(),
             tls: UpstreamTls::default(),
             endpoints: Vec::new(),
+            discovery: None,
             load_balancing: LoadBalancing::default(),
             lookup: None,
             transcode: None,

@@ -7,6 +7,7 @@
 //! so that a bad configuration leaves no trace. See `config.rs` for loading, `explain.rs` for
 //! asking a snapshot what it would do.
 
+mod balancing;
 mod discovery;
 mod explain;
 mod filters;

@@ -8,6 +8,7 @@
 //! [`compile`](crate::compile), also in a [`Draft`] that has faults.
 
 mod address;
+mod balancing;
 mod check;
 mod discovery;
 mod doubt;
@@ -42,6 +43,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Address, AddressError, Network, NodeAddress};
+pub use balancing::{
+    BalanceOptions, BalanceWord, FallbackWord, HashOnConfig, LeastRequestConfig, LoadBalancing,
+    MaglevConfig, RingHashConfig, SubsetConfig,
+};
 pub use discovery::{
     DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
     RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
@@ -68,7 +73,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
-pub use retry::{BackOffConfig, RetryBudgetConfig, RetryConfig, RetryWord};
+pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
     ValueRule,
@@ -86,8 +91,8 @@ pub use transcode::{
 };
 pub use units::{Limit, Period, Size, UnitError};
 pub use upstream::{
-    EndpointConfig, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
-    UpstreamConfig, UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
+    EndpointConfig, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
+    UpstreamHttp1, UpstreamHttp2, UpstreamTls, WeightedEndpoint,
 };
 
 pub(crate) use doubt::Doubts;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
-use narrows_wire::{Head, Time};
+use narrows_wire::{Head, HeadBytes, Time};
 
 use crate::balance::Peer;
 use crate::filter::Filtered;
@@ -23,7 +23,7 @@ use crate::stage::Stages;
 use crate::target::Target;
 use crate::timer::TimerKey;
 use crate::websocket::WebSocket;
-use crate::worker::{Active, Retried};
+use crate::worker::{Active, Hedge, Retried};
 
 /// A stream of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub struct Body {
     pub progress: Progress,
     /// Bytes so far.
     pub bytes: u64,
+    /// What its head and its trailers amounted to as they came.
+    pub heads: HeadBytes,
     /// Bytes for which the sender has been given credit again.
     pub granted: u64,
     /// Whether stages change it, so that what is sent is not what has come.
@@ -147,10 +149,14 @@ pub struct Exchange {
     pub sent_mark: u64,
     /// How often it was sent.
     pub attempts: u8,
+    /// Whether its route has rules for trying it again, or elsewhere.
+    pub is_watched: bool,
     /// How often it may still be tried again by the rules of its route.
     pub retries_left: u8,
     /// Its earlier times, if it is being tried again.
     pub retried: Option<Box<Retried>>,
+    /// A second node that has it too, until one of them answers.
+    pub hedge: Option<Box<Hedge>>,
     /// Whether a tunnel is asked for, which the node may accept or not.
     pub is_tunnel_asked: bool,
     /// Whether it carries opaque bytes, so that each direction ends by itself.
@@ -200,6 +206,8 @@ pub struct Clocks {
     pub response: Option<Duration>,
     /// When its present time at a node is over, if it may be tried again.
     pub per_try: Time,
+    /// When another node is asked as well.
+    pub hedge: Time,
     /// When the next periodic record is due.
     pub record: Time,
     /// The timer and when it fires.
@@ -213,6 +221,7 @@ pub struct Times {
     pub begun: Time,
     pub parked: Time,
     pub located: Time,
+    pub chosen: Time,
     pub dispatched: Time,
     pub connected: Time,
     pub request_ended: Time,
@@ -235,6 +244,13 @@ impl Body {
         due as usize
     }
 
+    /// Counts a head, or trailers, before anything is changed in it.
+    pub fn count_fields(&mut self, head: &Head) {
+        let HeadBytes { line, fields } = head.sizes();
+        self.heads.line = self.heads.line.saturating_add(line);
+        self.heads.fields = self.heads.fields.saturating_add(fields);
+    }
+
     /// Counts the messages of gRPC in the next bytes; `None`: there is no limit.
     pub fn count_messages(&mut self, data: &[u8], bytes_max: Option<u32>) -> MessageSize {
         self.messages.feed(data);
@@ -248,6 +264,7 @@ impl Body {
         Self {
             progress: Progress::Nothing,
             bytes: 0,
+            heads: HeadBytes::default(),
             granted: 0,
             is_staged: false,
             unsent: 0,
@@ -285,8 +302,10 @@ impl Exchange {
             replayable: true,
             sent_mark: 0,
             attempts: 0,
+            is_watched: false,
             retries_left: 0,
             retried: None,
+            hedge: None,
             is_tunnel_asked: false,
             is_tunnel: false,
             websocket: None,
@@ -352,6 +371,7 @@ impl Exchange {
         }
         if self.reply.progress == Progress::Nothing {
             take(clocks.per_try, Some(Cause::PerTryTimeout));
+            take(clocks.hedge, None);
         }
         match self.stage {
             Stage::Parked { until, .. } | Stage::Queued { until, .. } => take(until, None),
@@ -376,6 +396,7 @@ impl Clocks {
             idle: None,
             response: None,
             per_try: Time::NEVER,
+            hedge: Time::NEVER,
             record: Time::NEVER,
             timer: None,
         }

@@ -9,6 +9,7 @@
 pub mod balance;
 pub mod certificates;
 pub mod clock;
+pub mod closes;
 pub mod control;
 pub mod endpoints;
 pub mod exchange;

@@ -10,15 +10,17 @@ use std::sync::Arc;
 
 use narrows_wire::Time;
 
-use crate::forwarding::{Encryption, Forwarding, Peer};
+use crate::closes::Ending;
+use crate::forwarding::Peer;
 use crate::io::Socket;
 use crate::slab::Key;
-use crate::snapshot::{Accepts, Listener};
+use crate::snapshot::Listener;
 use crate::sources::SourceSeat;
 use crate::timer::TimerKey;
 use crate::worker::Seat;
 
 mod codec;
+mod ends;
 mod tls;
 
 pub use codec::Codec;
@@ -104,6 +106,8 @@ pub struct Link<S> {
     named: Option<Box<Peer>>,
     /// How far it has come.
     pub state: State,
+    /// Why it ends, as far as that is known.
+    pub ending: Ending,
     /// Whether it waits to be flushed at the end of the turn.
     pub dirty: bool,
     /// Whether it waits to be read again in the next turn.
@@ -171,6 +175,7 @@ impl<S: Socket> Link<S> {
             preamble: Vec::new(),
             named: None,
             state,
+            ending: Ending::default(),
             dirty: false,
             reread: false,
             starved: false,
@@ -349,36 +354,6 @@ impl<S: Socket> Link<S> {
     /// Whether it is on the side of the clients.
     pub fn is_downstream(&self) -> bool {
         matches!(self.side, Side::Downstream(_))
-    }
-
-    /// What becomes of the fields of requests that come on it, if any do.
-    pub fn forwarding(&self) -> Option<&Forwarding> {
-        match &self.side {
-            Side::Downstream(listener) => match listener.accepts {
-                Accepts::Http => Some(&listener.forwarding),
-                // A forward proxy does not tell the outside who is inside.
-                Accepts::Bytes(_) | Accepts::Forward(_) => None,
-            },
-            Side::Upstream(_) => None,
-        }
-    }
-
-    /// Where a client connected to.
-    pub fn local(&self) -> SocketAddr {
-        let known = self.proxied_to.or_else(|| self.socket.local());
-        known.unwrap_or_else(|| match &self.side {
-            Side::Downstream(listener) => listener.address,
-            Side::Upstream(_) => self.peer,
-        })
-    }
-
-    /// As [`Link::forwarding`], with the other end in the words of fields.
-    pub fn hop(&mut self) -> Option<(&Forwarding, &Peer)> {
-        self.forwarding()?;
-        let encryption = if self.tls.is_some() { Encryption::Tls } else { Encryption::Clear };
-        let (peer, local) = (self.peer, self.local());
-        self.named.get_or_insert_with(|| Box::new(Peer::new(peer, local, encryption)));
-        Some((self.forwarding()?, self.named.as_deref()?))
     }
 
     /// Whether a call may be put on it now. `streams_max`: what is believed of a peer that has not told its

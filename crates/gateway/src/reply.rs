@@ -4,12 +4,14 @@
 //! percent-encoded `grpc-message`); any other caller gets the HTTP status and the message as text. The same
 //! row names the flag and the reason of the access log and the label of the counter.
 
+mod detail;
 mod local;
 
 use narrows_wire::codec::Refusal;
 use narrows_wire::grpc::{self, Status};
 use narrows_wire::{Head, Indexing, Name};
 
+pub use detail::Detail;
 pub use local::LocalReply;
 
 /// Why the gateway ended a call by itself.
@@ -168,7 +170,7 @@ impl Cause {
 
 /// Fills `head` with the whole reply for a gRPC caller, to be sent with END_STREAM. `content_type` is the
 /// caller's own, so that the subtype matches.
-pub fn trailers_only(head: &mut Head, cause: Cause, detail: &str, content_type: &[u8]) {
+pub fn trailers_only(head: &mut Head, cause: Cause, detail: &Detail, content_type: &[u8]) {
     head.clear();
     head.push(Name::Status, b"200", Indexing::MayRepeat);
     head.push(Name::ContentType, content_type, Indexing::MayRepeat);
@@ -176,7 +178,7 @@ pub fn trailers_only(head: &mut Head, cause: Cause, detail: &str, content_type: 
 }
 
 /// Appends `grpc-status` and `grpc-message`: trailers for a call whose reply head has been sent.
-pub fn status_trailers(head: &mut Head, cause: Cause, detail: &str) {
+pub fn status_trailers(head: &mut Head, cause: Cause, detail: &Detail) {
     let row = cause.row();
     head.push(Name::GrpcStatus, row.grpc.digits().as_bytes(), Indexing::MayRepeat);
     let mut text = Vec::new();
@@ -188,7 +190,7 @@ pub fn status_trailers(head: &mut Head, cause: Cause, detail: &str) {
 }
 
 /// Fills `head` for a caller that does not speak gRPC and returns the body that goes with it.
-pub fn plain(head: &mut Head, cause: Cause, detail: &str) -> String {
+pub fn plain(head: &mut Head, cause: Cause, detail: &Detail) -> String {
     let row = cause.row();
     let body = format!("{}\n", message(cause, detail));
     head.clear();
@@ -206,14 +208,13 @@ pub fn plain(head: &mut Head, cause: Cause, detail: &str) -> String {
     body
 }
 
-/// The sentence for the caller. What stores and resolvers say of nodes is for the log alone.
-pub fn message(cause: Cause, detail: &str) -> String {
+/// The sentence for the caller.
+pub fn message(cause: Cause, detail: &Detail) -> String {
     let text = cause.row().message;
-    let is_inner = matches!(
-        cause,
-        Cause::MalformedTarget | Cause::StoreDown | Cause::ResolveFailed | Cause::ConnectFailed
-    );
-    if is_inner || detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") }
+    match detail.told() {
+        "" => text.to_owned(),
+        told => format!("{text}: {told}"),
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +235,7 @@ mod tests {
         trailers_only(
             &mut head,
             Cause::UnknownJob,
-            "job-9 in store jobs",
+            &"job-9 in store jobs".into(),
             b"application/grpc+proto",
         );
         assert_eq!(head.get(Name::Status), Some(&b"200"[..]));
@@ -245,16 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_is_not_told_what_a_store_says_of_a_node() {
-        for cause in [Cause::MalformedTarget, Cause::ResolveFailed, Cause::StoreDown] {
-            assert_eq!(message(cause, "10.0.0.5:x"), cause.row().message);
+    fn a_caller_is_not_told_what_comes_from_the_inner_network() {
+        for row in TABLE {
+            assert_eq!(message(row.cause, &Detail::inner("10.0.0.5:6379")), row.message);
         }
     }
 
     #[test]
     fn any_other_caller_gets_the_http_status_and_a_text() {
         let mut head = Head::new();
-        let body = plain(&mut head, Cause::TargetNotAllowed, "");
+        let body = plain(&mut head, Cause::TargetNotAllowed, &Detail::default());
         assert_eq!(head.get(Name::Status), Some(&b"403"[..]));
         assert_eq!(body, "the target is outside the allowed networks\n");
     }

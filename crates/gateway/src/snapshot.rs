@@ -20,7 +20,7 @@ use crate::passthrough::Passthrough;
 use crate::retry::{Retry, RetryBudget};
 use crate::route::{Router, Template};
 use crate::sources::SourceRules;
-use crate::stats::{RouteStats, UpstreamStats};
+use crate::stats::{ListenerStats, RouteStats, UpstreamStats};
 use crate::transcoding::Transcoding;
 
 /// The configuration as the data plane uses it.
@@ -83,6 +83,8 @@ pub struct Listener {
     pub max_connections: usize,
     /// TCP keepalive: time until the first probe.
     pub tcp_keepalive: Duration,
+    /// What happens on it.
+    pub stats: Arc<ListenerStats>,
 }
 
 /// Whether connections begin with a header of the PROXY protocol.
@@ -156,6 +158,8 @@ pub struct Route {
     pub replay_bytes_max: usize,
     /// When a call that failed is tried once more; `None`: never by rules.
     pub retry: Option<Box<Retry>>,
+    /// How long the node of a call may take to begin its reply until another one is asked as well; `None`: for ever.
+    pub hedge: Option<Duration>,
     /// What looks at requests and replies.
     pub filters: Chain,
     /// Whether calls in gRPC-Web become calls in gRPC.

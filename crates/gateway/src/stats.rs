@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use narrows_wire::HeadBytes;
+
+use crate::closes::Closes;
 use crate::reply::{Cause, TABLE};
 
 /// Counts up. Only one thread may write.
@@ -34,6 +37,17 @@ pub struct Histogram {
 #[derive(Debug)]
 pub struct Causes([Counter; TABLE.len()]);
 
+/// Bytes of messages in one direction.
+#[derive(Debug, Default)]
+pub struct Volume {
+    /// Names and values of pseudo fields: the first line of HTTP/1, and Host.
+    pub line: Counter,
+    /// Names and values of all other fields, trailers among them.
+    pub head: Counter,
+    /// Bodies.
+    pub body: Counter,
+}
+
 /// What happened on a route, in one worker.
 #[derive(Debug, Default)]
 pub struct RouteShard {
@@ -45,10 +59,10 @@ pub struct RouteShard {
     pub http: [Counter; 6],
     /// From the head of the request to the end of the call.
     pub duration: Histogram,
-    /// Body bytes from callers.
-    pub bytes_in: Counter,
-    /// Body bytes to callers.
-    pub bytes_out: Counter,
+    /// From callers.
+    pub bytes_in: Volume,
+    /// To callers.
+    pub bytes_out: Volume,
     /// Calls that live now.
     pub active: Gauge,
     /// Replies made by the gateway itself.
@@ -72,12 +86,23 @@ pub struct UpstreamShard {
     pub replays: Counter,
     /// Calls tried once more by the rules of their routes, each time counted.
     pub retries: Counter,
-    /// Calls that are being tried again now.
+    /// Calls that a second node was asked to answer as well.
+    pub hedges: Counter,
+    /// Calls that are being tried again, or at two nodes, now.
     pub retrying: Gauge,
     /// Calls that were not tried again because too many others were.
     pub retry_overflows: Counter,
     /// From the end of the request to the head of the reply.
     pub response: Histogram,
+    /// Connections ended, and those that never came about, by reason.
+    pub closes: Closes,
+}
+
+/// What happened on a listener, in one worker.
+#[derive(Debug, Default)]
+pub struct ListenerShard {
+    /// Connections ended, by reason.
+    pub closes: Closes,
 }
 
 /// What happened in one worker as a whole.
@@ -132,6 +157,10 @@ pub struct RouteStats(Box<[RouteShard]>);
 #[derive(Debug)]
 pub struct FilterStats(Box<[Counter]>);
 
+/// The shards of a listener.
+#[derive(Debug)]
+pub struct ListenerStats(Box<[ListenerShard]>);
+
 /// The shards of an upstream.
 #[derive(Debug)]
 pub struct UpstreamStats(Box<[UpstreamShard]>);
@@ -147,6 +176,17 @@ impl Counter {
     /// The present value.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Volume ===
+
+impl Volume {
+    /// Counts a message.
+    pub fn add(&self, heads: HeadBytes, body: u64) {
+        self.line.add(heads.line.into());
+        self.head.add(heads.fields.into());
+        self.body.add(body);
     }
 }
 
@@ -245,6 +285,25 @@ impl FilterStats {
     /// Failures of all workers together.
     pub fn failures(&self) -> u64 {
         self.0.iter().map(Counter::get).sum()
+    }
+}
+
+// === impl ListenerStats ===
+
+impl ListenerStats {
+    /// Zeroes for so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers).map(|_| ListenerShard::default()).collect())
+    }
+
+    /// The shard of a worker.
+    pub fn shard(&self, worker: usize) -> &ListenerShard {
+        &self.0[worker]
+    }
+
+    /// All shards.
+    pub fn shards(&self) -> &[ListenerShard] {
+        &self.0
     }
 }
 

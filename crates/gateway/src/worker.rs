@@ -33,10 +33,12 @@ use crate::timer::Wheel;
 mod announce;
 mod balance;
 mod detect;
+mod ending;
 mod failure;
 mod filters;
 mod finish;
 mod health;
+mod hedge;
 mod hop;
 mod links;
 mod listen;
@@ -53,6 +55,7 @@ mod upstream;
 mod websocket;
 
 use balance::{Balancer, Peers};
+pub use hedge::Hedge;
 use listen::Accepting;
 pub use listen::{Bound, Seat};
 pub use retry::Retried;
@@ -167,8 +170,9 @@ struct Fast;
 // === impl Active ===
 
 impl Active {
-    fn new(snapshot: Arc<Snapshot>) -> Rc<Self> {
-        let balancers = snapshot.upstreams.iter().map(|upstream| Balancer::of(upstream)).collect();
+    fn new(snapshot: Arc<Snapshot>, random: &mut Random) -> Rc<Self> {
+        let balancer = |upstream: &Arc<_>| Balancer::of(upstream, random.next_u64());
+        let balancers = snapshot.upstreams.iter().map(balancer).collect();
         Rc::new(Self { snapshot, balancers: RefCell::new(balancers) })
     }
 }
@@ -180,7 +184,8 @@ impl<I: Io> Worker<I> {
     pub fn new(parts: Parts<I>) -> std::io::Result<Self> {
         let Parts { index, mut io, snapshot, mailbox, port, stats, recorder, bound } = parts;
         let now = io.now();
-        let random = Random::new(io.seed());
+        let mut random = Random::new(io.seed());
+        let active = Active::new(snapshot, &mut random);
         let other_methods = stats.add_method("other");
         let mut worker = Self {
             index,
@@ -190,7 +195,7 @@ impl<I: Io> Worker<I> {
             exchanges: Slab::new(),
             pool: Pool::default(),
             timers: Wheel::new(),
-            active: Active::new(snapshot),
+            active,
             accepting: Vec::new(),
             accept_paused: false,
             mailbox,

@@ -23,7 +23,7 @@ use narrows_gateway::snapshot::{
     Accepts, AccessLog, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol, ProxyProtocol,
     Route, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -273,6 +273,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         backlog: 128,
         max_connections: 1000,
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     let route = Route {
         name: "jobs".into(),
@@ -281,6 +282,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
         retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),

@@ -5,8 +5,12 @@
 //! write takes what fits, a short read means that nothing is left. Clients and nodes speak through the same
 //! engine and check every byte. [`World::run`] ends with a list of what did not hold; empty is good.
 
+#[cfg(test)]
+mod balance;
 mod call;
 mod client;
+#[cfg(test)]
+mod closes;
 mod control;
 mod filters;
 #[cfg(test)]
@@ -17,10 +21,13 @@ mod node;
 mod retry;
 mod rng;
 mod setup;
+#[cfg(test)]
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use narrows_gateway::closes::Close;
 use narrows_gateway::control::Command;
 use narrows_gateway::snapshot::Snapshot;
 use narrows_gateway::stats::WorkerStats;
@@ -187,6 +194,11 @@ impl World {
         }
     }
 
+    /// Connections of clients that ended for this.
+    fn closes_of_clients(&self, close: Close) -> u64 {
+        self.snapshot.listeners[0].stats.shard(0).closes.of(close).get()
+    }
+
     fn check_census(&mut self) {
         let [exchanges, links, nodes, timers] = self.worker.census();
         if exchanges + links + nodes + timers > 0 {
@@ -201,6 +213,10 @@ impl World {
         }
         if self.stats.downstream.get() != 0 {
             self.wrong.push(format!("gauge of clients: {}", self.stats.downstream.get()));
+        }
+        let closes: u64 = Close::ALL.iter().map(|close| self.closes_of_clients(*close)).sum();
+        if closes != self.stats.accepted.get() {
+            self.wrong.push(format!("{} clients came, {closes} went", self.stats.accepted.get()));
         }
         for upstream in &self.snapshot.upstreams {
             let shard = upstream.stats.shard(0);

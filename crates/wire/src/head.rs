@@ -9,6 +9,9 @@ use crate::hpack::StaticIndex;
 /// First size of an arena: most heads fit.
 const ARENA_BYTES_MIN: usize = 512;
 
+/// What a field counts beside its text (RFC 9113 §10.5.1).
+const FIELD_BYTES: usize = 32;
+
 /// How a field came over the wire, which decides how the encoder sends it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexing {
@@ -46,7 +49,18 @@ pub struct Head {
     /// need not be filled with zeros first.
     bytes: Vec<u8>,
     used: u32,
+    /// The size of the section as it was decoded; 0: not known.
+    section_bytes: u32,
     fields: Vec<Field>,
+}
+
+/// Bytes of text of a field section, names and values, whatever they took on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadBytes {
+    /// Of pseudo fields: what HTTP/1 says in the first line of a message, and in Host.
+    pub line: u32,
+    /// Of all other fields.
+    pub fields: u32,
 }
 
 // === impl Head ===
@@ -54,12 +68,13 @@ pub struct Head {
 impl Head {
     /// An empty head that holds no memory yet.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), used: 0, fields: Vec::new() }
+        Self { bytes: Vec::new(), used: 0, section_bytes: 0, fields: Vec::new() }
     }
 
     /// Removes all fields; keeps the memory.
     pub fn clear(&mut self) {
         self.used = 0;
+        self.section_bytes = 0;
         self.fields.clear();
     }
 
@@ -170,7 +185,21 @@ impl Head {
 
     /// The size of this field section as RFC 9113 §10.5.1 counts it: names, values, and 32 bytes each.
     pub fn section_bytes(&self) -> usize {
-        self.iter().map(|(name, value)| name.len() + value.len() + 32).sum()
+        self.iter().map(|(name, value)| name.len() + value.len() + FIELD_BYTES).sum()
+    }
+
+    /// What the text of a head that was not changed since it came amounts to. Next to nothing is counted
+    /// for one that was decoded from HTTP/2.
+    pub fn sizes(&self) -> HeadBytes {
+        let section = match self.section_bytes {
+            0 => self.section_bytes(),
+            known => known as usize,
+        };
+        let all = section.saturating_sub(FIELD_BYTES * self.fields.len());
+        // They come first.
+        let pseudo = self.fields.iter().take_while(|field| field.name.is_pseudo());
+        let line = pseudo.map(|field| field.name.as_str().len() + field.value_len as usize).sum();
+        HeadBytes { line: line as u32, fields: all.saturating_sub(line) as u32 }
     }
 
     /// Bytes of text that were written into this head since it was cleared: names that are not known ones,
@@ -281,6 +310,12 @@ impl Head {
         self.used
     }
 
+    /// All fields have been decoded, and come to this size.
+    #[inline]
+    pub(crate) fn note_section(&mut self, bytes: u32) {
+        self.section_bytes = bytes;
+    }
+
     /// Drops the text behind `used`, which no field may refer to.
     pub(crate) fn rewind(&mut self, used: u32) {
         self.used = self.used.min(used);
@@ -355,6 +390,19 @@ mod tests {
         assert_eq!(head.text_bytes(), 0);
         head.push_text(b"jobid", b"7", Indexing::MayRepeat);
         assert_eq!(head.text_bytes(), 6);
+    }
+
+    #[test]
+    fn sizes_are_told_apart_by_whether_it_is_of_pseudo_fields() {
+        let mut head = Head::new();
+        assert_eq!(head.sizes(), HeadBytes::default());
+        head.push(Name::Path, b"/a", Indexing::MayRepeat);
+        head.push(Name::Te, b"trailers", Indexing::MayRepeat);
+        head.push_text(b"jobid", b"7", Indexing::MayRepeat);
+        let (line, fields) = (":path/a".len() as u32, "tetrailersjobid7".len() as u32);
+        assert_eq!(head.sizes(), HeadBytes { line, fields });
+        head.note_section(head.section_bytes() as u32);
+        assert_eq!(head.sizes(), HeadBytes { line, fields });
     }
 
     #[test]

@@ -26,6 +26,6 @@ mod name;
 mod time;
 
 pub use fields::Malformed;
-pub use head::{Field, Head, Indexing};
+pub use head::{Field, Head, HeadBytes, Indexing};
 pub use name::Name;
 pub use time::Time;

@@ -103,8 +103,8 @@ fn route(snapshot: &Snapshot, route: &Arc<Route>) -> Value {
         },
         "active": shards.iter().map(|shard| shard.active.get()).sum::<i64>(),
         "started": shards.iter().map(|shard| shard.started.get()).sum::<u64>(),
-        "bytes_in": shards.iter().map(|shard| shard.bytes_in.get()).sum::<u64>(),
-        "bytes_out": shards.iter().map(|shard| shard.bytes_out.get()).sum::<u64>(),
+        "bytes_in": shards.iter().map(|shard| shard.bytes_in.body.get()).sum::<u64>(),
+        "bytes_out": shards.iter().map(|shard| shard.bytes_out.body.get()).sum::<u64>(),
     })
 }
 

@@ -50,6 +50,7 @@ pub(super) fn compile(
             message_bytes_max: None,
             replay_bytes_max: 0,
             retry: None,
+            hedge: None,
             filters: Chain::default(),
             grpc_web: Translate::No,
             stats,

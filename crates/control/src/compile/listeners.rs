@@ -115,6 +115,7 @@ fn listener(
 ) -> Option<Listener> {
     let h2 = http2::listener(path, config, report);
     let h1 = http1::listener(path, config, report);
+    let stats = previous.listener(&name, next);
     if config.protocol != ListenerProtocol::Http && config.forwarding != ForwardingConfig::default()
     {
         let message = "only protocol http has these rules";
@@ -155,5 +156,6 @@ fn listener(
         backlog: config.backlog,
         max_connections: config.max_connections as usize,
         tcp_keepalive: config.tcp_keepalive.0,
+        stats,
     })
 }

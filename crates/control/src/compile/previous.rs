@@ -10,7 +10,7 @@ use std::sync::Arc;
 use narrows_gateway::clock;
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::snapshot::ClientTls;
-use narrows_gateway::stats::{FilterStats, RouteStats, UpstreamStats};
+use narrows_gateway::stats::{FilterStats, ListenerStats, RouteStats, UpstreamStats};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
 use super::tls::{AlpnList, Watch};
@@ -22,6 +22,7 @@ use crate::reflection::refresh::{Memory, Refresh};
 #[derive(Debug, Clone)]
 pub struct Previous {
     workers: usize,
+    listeners: BTreeMap<Arc<str>, Arc<ListenerStats>>,
     routes: BTreeMap<String, Arc<RouteStats>>,
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
     endpoints: BTreeMap<String, Arc<Endpoints>>,
@@ -77,6 +78,7 @@ impl Previous {
     pub fn new(workers: usize) -> Self {
         Self {
             workers,
+            listeners: BTreeMap::new(),
             routes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             endpoints: BTreeMap::new(),
@@ -93,6 +95,14 @@ impl Previous {
     /// The number of workers that run.
     pub fn workers(&self) -> usize {
         self.workers
+    }
+
+    /// The counters of a listener, noted in `next`.
+    pub(super) fn listener(&self, name: &Arc<str>, next: &mut Self) -> Arc<ListenerStats> {
+        let stats = self.listeners.get(name).cloned();
+        let stats = stats.unwrap_or_else(|| Arc::new(ListenerStats::new(self.workers)));
+        next.listeners.insert(name.clone(), stats.clone());
+        stats
     }
 
     /// The counters of a route, noted in `next`.

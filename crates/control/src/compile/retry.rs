@@ -22,10 +22,6 @@ pub(super) fn rules(path: &str, config: &RetryConfig, report: &mut Report<'_>) -
             report.error(path, format!("{code} is no status of an error; expected 400 to 599"));
         }
     }
-    let num_retries = u64::from(config.num_retries);
-    if !(1..=10).contains(&num_retries) {
-        report.error(format!("{path}.num_retries"), "must be at least 1 and at most 10");
-    }
     let back_off = &config.retry_back_off;
     if back_off.base_interval > back_off.max_interval {
         let message = "is shorter than base_interval";
@@ -43,14 +39,7 @@ pub(super) fn rules(path: &str, config: &RetryConfig, report: &mut Report<'_>) -
 }
 
 /// The budget of an upstream.
-pub(super) fn budget(
-    path: &str,
-    config: &RetryBudgetConfig,
-    report: &mut Report<'_>,
-) -> RetryBudget {
-    if config.budget_percent > 100 {
-        report.error(format!("{path}.budget_percent"), "must be at most 100");
-    }
+pub(super) fn budget(config: &RetryBudgetConfig) -> RetryBudget {
     RetryBudget {
         budget_percent: config.budget_percent,
         min_retry_concurrency: config.min_retry_concurrency,

@@ -62,6 +62,7 @@ pub(super) fn compile(
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
                 retry,
+                hedge: route_config.hedge.as_ref().map(|hedge| hedge.delay.0),
                 filters: filters.chain,
                 grpc_web: match route_config.grpc_web {
                     GrpcWebRule::Translate => Translate::Yes,

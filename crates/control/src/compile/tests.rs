@@ -3,10 +3,12 @@
 //! As with loading, texts of faults are compared exactly and whole. See `tests/tls.rs` for
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
+mod balancing;
 mod discovery;
 mod examples;
 mod filters;
 mod forwarding;
+mod retry;
 mod tls;
 mod together;
 mod transcode;

@@ -91,6 +91,7 @@ impl Tunnels<'_> {
             message_bytes_max: None,
             replay_bytes_max: 0,
             retry: None,
+            hedge: None,
             filters: Chain::default(),
             grpc_web: Translate::No,
             stats,

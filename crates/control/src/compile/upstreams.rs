@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::Member;
 use narrows_gateway::lookup::Store;
 use narrows_gateway::retry::RetryBudget;
@@ -25,10 +25,9 @@ use super::report::Report;
 use super::retry;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, http1, http2};
+use super::{NEVER, balancing, http1, http2};
 use crate::config::{
-    Config, LoadBalancing, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion,
-    UpstreamConfig,
+    Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
 use crate::discovery::SourceOptions;
 
@@ -52,8 +51,8 @@ pub(super) struct Plan<'a> {
 }
 
 enum PlannedTargets<'a> {
-    Balanced { members: Vec<Member>, policy: Policy },
-    Discovered { sources: Vec<SourceOptions>, policy: Policy },
+    Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
+    Discovered { sources: Vec<SourceOptions>, policy: Policy, rules: Rules },
     Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
@@ -80,8 +79,7 @@ pub(super) fn plan<'a>(
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
         let h2 = http2::upstream(&path, &upstream.http2, report);
         let h1 = http1::upstream(&path, upstream, report);
-        let budget = &upstream.retry_budget;
-        let retry_budget = retry::budget(&format!("{path}.retry_budget"), budget, report);
+        let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
         if upstream.proxy_protocol.is_some() && !upstream.protocol.is_opaque() {
             // The header names one client, and these connections carry the requests of many.
@@ -151,13 +149,13 @@ pub(super) fn finish(
     let make = |plan: Plan<'_>| {
         let config = plan.config;
         let targets = match plan.targets {
-            PlannedTargets::Balanced { members, policy } => {
+            PlannedTargets::Balanced { members, policy, rules } => {
                 let endpoints = previous.endpoints(&plan.name, members, next);
-                Targets::Balanced(Balanced { endpoints, policy })
+                Targets::Balanced(Balanced { endpoints, policy, rules })
             }
-            PlannedTargets::Discovered { sources, policy } => {
+            PlannedTargets::Discovered { sources, policy, rules } => {
                 let endpoints = previous.discovered(&plan.name, sources, next);
-                Targets::Balanced(Balanced { endpoints, policy })
+                Targets::Balanced(Balanced { endpoints, policy, rules })
             }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
@@ -249,7 +247,9 @@ fn targets<'a>(
         (["lookup"], Some(found)) => lookup(&format!("{path}.lookup"), found, config, means.report),
         (["discovery"], _) => {
             let sources = discovery::sources(&format!("{path}.discovery"), upstream, means)?;
-            Some(PlannedTargets::Discovered { sources, policy: policy(upstream) })
+            let policy = balancing::policy(&upstream.load_balancing);
+            let rules = balancing::rules(path, upstream, means.report);
+            Some(PlannedTargets::Discovered { sources, policy, rules })
         }
         (["endpoints"], _) => Some(fixed(path, upstream, means.report)),
         ([], _) => {
@@ -266,21 +266,16 @@ fn targets<'a>(
 fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
     let mut members: Vec<Member> = Vec::new();
     for (at, endpoint) in upstream.endpoints.iter().enumerate() {
-        let (address, weight) = endpoint.parts();
-        let target = Arc::new(address.0.clone());
-        if members.iter().any(|other| other.target == target) {
-            let message = format!("{address} is listed twice; a weight says it better");
+        let member = balancing::member(endpoint);
+        if members.iter().any(|other| other.target == member.target) {
+            let message = format!("{} is listed twice; a weight says it better", member.target);
             report.warn(format!("{path}.endpoints[{at}]"), message);
         }
-        members.push(Member { target, weight, priority: 0, labels: BTreeMap::new() });
+        members.push(member);
     }
-    PlannedTargets::Balanced { members, policy: policy(upstream) }
-}
-
-fn policy(upstream: &UpstreamConfig) -> Policy {
-    match upstream.load_balancing {
-        LoadBalancing::RoundRobin => Policy::RoundRobin,
-    }
+    let policy = balancing::policy(&upstream.load_balancing);
+    let rules = balancing::rules(path, upstream, report);
+    PlannedTargets::Balanced { members, policy, rules }
 }
 
 fn lookup<'a>(

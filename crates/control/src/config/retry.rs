@@ -67,6 +67,16 @@ pub struct BackOffConfig {
     pub max_interval: Period,
 }
 
+/// When a second node is asked as well. The request must be complete by then, and within `replay_bytes_max`; the calls
+/// count in the `retry_budget` of the upstream. An answer for which `retry` has a rule is not taken from one node as
+/// long as the other may still answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HedgeConfig {
+    /// How long the first node has to begin its reply.
+    pub delay: Period,
+}
+
 /// How many calls of an upstream may be in retries at once, per worker: the larger of the two.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Network;
 use super::filter::FilterConfig;
-use super::retry::RetryConfig;
+use super::retry::{HedgeConfig, RetryConfig};
 use super::units::{Limit, Period, Size};
 
 /// Requests that match go to an upstream.
@@ -36,6 +36,10 @@ pub struct RouteConfig {
     /// process it, and then once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryConfig>,
+    /// Asks a second node of the upstream when the first takes long, and takes the reply that begins first. For
+    /// requests that do no harm twice. Default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeConfig>,
     /// What is done with calls in gRPC-Web.
     pub grpc_web: GrpcWebRule,
     /// The largest gRPC message, in either direction. `none` or 0: no limit.
@@ -176,6 +180,7 @@ impl Default for RouteConfig {
             filters: Vec::new(),
             timeouts: RouteTimeouts::default(),
             retry: None,
+            hedge: None,
             grpc_web: GrpcWebRule::Translate,
             message_bytes_max: Limit(None),
             replay_bytes_max: Size(64 << 10),

@@ -3,10 +3,13 @@
 //! Only what the data plane can do is accepted: a protocol or a way to balance that comes later is
 //! an error here until then. See `compile/upstreams.rs` for what becomes of it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
+use super::balancing::{HashOnConfig, LoadBalancing, SubsetConfig};
 use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
 use super::path::FilePath;
@@ -30,6 +33,16 @@ pub struct UpstreamConfig {
     pub discovery: Option<SourcesOfNodes>,
     /// How the node of a call is chosen from `endpoints` or `discovery`.
     pub load_balancing: LoadBalancing,
+    /// What of a call is hashed, for `ring_hash` and `maglev`: the first that it has. One that has none of them
+    /// goes anywhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hash_on: Vec<HashOnConfig>,
+    /// Which of the nodes a call may go to. Default: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subset: Option<SubsetConfig>,
+    /// If less than so many percent of the nodes are in service, all are used but those that are drained. 0: never.
+    #[schemars(range(max = 100))]
+    pub panic_threshold: u32,
     /// Finds the node of each call in a store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookup: Option<LookupConfig>,
@@ -96,15 +109,6 @@ pub enum ProxyVersion {
     V2,
 }
 
-/// A way to choose a node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LoadBalancing {
-    /// In turn, each as often as its weight says.
-    #[default]
-    RoundRobin,
-}
-
 /// TLS to nodes. Files are read again at each reload.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -146,6 +150,13 @@ pub struct WeightedEndpoint {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
+    /// The endpoints with the lowest number take all calls as long as the panic threshold of them is in service;
+    /// then those with the next.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: u8,
+    /// What subsets are made by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A node by key.
@@ -213,6 +224,11 @@ pub struct UpstreamHttp1 {
     pub requests_max: Option<u32>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
 fn one() -> u32 {
     1
 }
@@ -244,6 +260,9 @@ impl Default for UpstreamConfig {
             endpoints: Vec::new(),
             discovery: None,
             load_balancing: LoadBalancing::default(),
+            hash_on: Vec::new(),
+            subset: None,
+            panic_threshold: 50,
             lookup: None,
             transcode: None,
             connect_timeout: Period::seconds(2),

@@ -61,11 +61,24 @@ pub(super) fn routes(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<Wor
         gauge.sample(&[("http_route", &route.name)], active as f64);
     }
     counter(text, "narrows_requests_total", "Calls begun.", routes, |shard| &shard.started);
-    let help = "Body bytes from callers.";
-    counter(text, "narrows_request_bytes_total", help, routes, |shard| &shard.bytes_in);
-    let help = "Body bytes to callers.";
-    counter(text, "narrows_response_bytes_total", help, routes, |shard| &shard.bytes_out);
+    volumes(text, routes);
     locals(text, routes, workers);
+}
+
+/// What messages weigh, by part and direction.
+fn volumes(text: &mut Text, routes: &[&Arc<Route>]) {
+    const LINE: &str = "Bytes of pseudo fields (first line and Host of HTTP/1)";
+    const HEAD: &str = "Bytes of all other fields, trailers among them,";
+    const BODY: &str = "Body bytes";
+    let mut count = |name, part, whence, pick: fn(&RouteShard) -> &Counter| {
+        counter(text, name, &format!("{part} {whence} callers."), routes, pick);
+    };
+    count("narrows_request_line_bytes_total", LINE, "from", |shard| &shard.bytes_in.line);
+    count("narrows_request_head_bytes_total", HEAD, "from", |shard| &shard.bytes_in.head);
+    count("narrows_request_bytes_total", BODY, "from", |shard| &shard.bytes_in.body);
+    count("narrows_response_line_bytes_total", LINE, "to", |shard| &shard.bytes_out.line);
+    count("narrows_response_head_bytes_total", HEAD, "to", |shard| &shard.bytes_out.head);
+    count("narrows_response_bytes_total", BODY, "to", |shard| &shard.bytes_out.body);
 }
 
 /// The workers' methods together, ordered by path.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use narrows_gateway::closes::Close;
 use narrows_gateway::snapshot::{Snapshot, Targets, Upstream};
 use narrows_gateway::stats::{BUCKETS, Counter, UpstreamShard, WorkerStats};
 
 use super::calls::Durations;
-use super::text::{Kind, Text};
+use super::text::{Family, Kind, Text};
 use super::{NODES_MAX, Sources};
 
 /// Gives nodes their labels; only the first ones get one of their own.
@@ -41,6 +42,7 @@ pub(super) fn downstream(text: &mut Text, sources: &Sources<'_>) {
     total(text, "narrows_downstream_errors_total", help, workers, |w| &w.downstream_errors);
     let help = "Requests that were malformed or over a limit; counted when their connection ends.";
     total(text, "narrows_downstream_rejected_total", help, workers, |w| &w.rejected);
+    closes(text, sources);
     let help = "Connections of clients closed at once because of what their source may have.";
     total(text, "narrows_source_refused_total", help, workers, |w| &w.refused_sources);
     let help = "TLS handshakes with clients that failed.";
@@ -84,9 +86,38 @@ pub(super) fn upstream(text: &mut Text, sources: &Sources<'_>) {
     counters("narrows_replays_total", help, |shard| shard.replays.get());
     let help = "Calls tried once more by the rules of their routes, each time counted.";
     counters("narrows_retries_total", help, |shard| shard.retries.get());
+    let help = "Calls that a second node was asked to answer as well.";
+    counters("narrows_hedges_total", help, |shard| shard.hedges.get());
     let help = "Calls that were not tried again because too many others were.";
     counters("narrows_retry_overflow_total", help, |shard| shard.retry_overflows.get());
+    let help = "Connections to nodes that ended or never came about, by reason.";
+    let mut family = text.family("narrows_upstream_closes_total", Kind::Counter, help);
+    for upstream in upstreams {
+        let shards = upstream.stats.shards();
+        let count = |close| shards.iter().map(|shard| shard.closes.of(close).get()).sum();
+        by_reason(&mut family, ("upstream", &upstream.name), count);
+    }
     responses(text, upstreams);
+}
+
+fn closes(text: &mut Text, sources: &Sources<'_>) {
+    let help = "Connections of clients that ended, by reason.";
+    let mut family = text.family("narrows_downstream_closes_total", Kind::Counter, help);
+    for listener in &sources.snapshot.listeners {
+        let shards = listener.stats.shards();
+        let count = |close| shards.iter().map(|shard| shard.closes.of(close).get()).sum();
+        by_reason(&mut family, ("listener", &listener.name), count);
+    }
+}
+
+/// One sample for each reason that has come about.
+fn by_reason(family: &mut Family<'_>, owner: (&str, &str), count: impl Fn(Close) -> u64) {
+    for close in Close::ALL {
+        let count = count(*close);
+        if count != 0 {
+            family.sample(&[owner, ("reason", close.label())], count as f64);
+        }
+    }
 }
 
 pub(super) fn lookups(text: &mut Text, sources: &Sources<'_>) {

@@ -10,7 +10,7 @@ use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::{Match, Router, Template};
 use narrows_gateway::snapshot::*;
-use narrows_gateway::stats::{RouteStats, UpstreamStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats};
 use narrows_wire::{Time, h2};
 
 /// No job is posted: every lookup is answered by the table.
@@ -44,6 +44,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         message_bytes_max: None,
         replay_bytes_max: 64 << 10,
         retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),
@@ -88,6 +89,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         backlog: 1024,
         max_connections: 10_000,
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     Arc::new(Snapshot {
         hash: 0,

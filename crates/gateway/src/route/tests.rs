@@ -221,6 +221,7 @@ fn route(name: &str) -> Arc<Route> {
         message_bytes_max: None,
         replay_bytes_max: 0,
         retry: None,
+        hedge: None,
         filters: Chain::default(),
         grpc_web: Translate::No,
         stats: Arc::new(RouteStats::new(1)),

@@ -12,7 +12,7 @@ use narrows_wire::{Time, h1, h2, raw};
 use tracing::debug;
 
 use super::Worker;
-use super::links::Loss;
+use crate::closes::Close;
 use crate::io::Io;
 use crate::link::{Alpn, Codec, Side, State};
 use crate::passthrough::Passthrough;
@@ -68,7 +68,7 @@ impl<I: Io> Worker<I> {
             Ok(Peek::Hello(hello)) => Some(hello),
             Err(fault) => {
                 debug!(peer = %link.peer, %fault, "no TLS that can be routed");
-                self.lose_link(key, Loss::Protocol);
+                self.lose_link(key, Close::Protocol);
                 return None;
             }
         };
@@ -93,7 +93,7 @@ impl<I: Io> Worker<I> {
             }
             Err(error) => {
                 debug!(peer = %link.peer, %error, "no HTTP/2 with these settings");
-                self.lose_link(key, Loss::Protocol);
+                self.lose_link(key, Close::Protocol);
                 false
             }
         }
@@ -120,7 +120,7 @@ impl<I: Io> Worker<I> {
             }
             Err(fault) => {
                 debug!(peer = %link.peer, %fault, "no PROXY header");
-                self.lose_link(key, Loss::Protocol);
+                self.lose_link(key, Close::Protocol);
             }
         }
     }

@@ -7,12 +7,13 @@ use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Name};
 
 use super::balance::Outcome;
-use super::links::Loss;
+use super::ending::Loss;
 use super::{Worker, hop};
+use crate::closes::Close;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::Side;
-use crate::reply::{self, Cause};
+use crate::reply::{self, Cause, Detail};
 use crate::slab::Key;
 use crate::snapshot::{OnMissing, Targets};
 use crate::stage::Emitted;
@@ -20,22 +21,33 @@ use crate::stage::Emitted;
 /// How often a call is sent at most when nodes provably do not process it.
 const ATTEMPTS_MAX: u8 = 2;
 
-/// Why a call ends, with words for the caller.
+/// Why a call ends, with words for the caller and the log.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) cause: Cause,
-    pub(super) detail: String,
+    pub(super) detail: Detail,
 }
 
 // === impl Failure ===
 
 impl Failure {
     pub(super) fn new(cause: Cause) -> Self {
-        Self { cause, detail: String::new() }
+        Self { cause, detail: Detail::default() }
     }
 
-    pub(super) fn with(cause: Cause, detail: impl Display) -> Self {
-        Self { cause, detail: detail.to_string() }
+    /// With words of our own, or of the caller's.
+    pub(super) fn with(cause: Cause, told: impl Display) -> Self {
+        Self { cause, detail: told.to_string().into() }
+    }
+
+    /// With words from the inner network, which are for the log.
+    pub(super) fn inner(cause: Cause, text: impl Display) -> Self {
+        Self { cause, detail: Detail::inner(text.to_string()) }
+    }
+
+    /// With what the inner network says of it.
+    pub(super) fn and_inner(self, text: impl Display) -> Self {
+        Self { detail: self.detail.and_inner(text.to_string()), ..self }
     }
 }
 
@@ -67,9 +79,14 @@ impl<I: Io> Worker<I> {
 
     /// Ends an exchange for a cause of ours, unless it can be tried again: the node's stream is reset, the client is
     /// told.
-    pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: String) {
+    pub(super) fn fail(&mut self, key: Key, cause: Cause, detail: impl Into<Detail>) {
+        let detail = detail.into();
         let Some(exchange) = self.exchanges.get(key) else { return };
         let (node, retries_left) = (exchange.node_leg(), exchange.retries_left);
+        if exchange.is_tunnel && cause == Cause::IdleTimeout {
+            let links = [Some(exchange.client), node].into_iter().flatten().map(|leg| leg.link);
+            links.for_each(|link| self.note_broken(link, Close::Idle));
+        }
         if let Some(node) = node {
             self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
         }
@@ -80,13 +97,13 @@ impl<I: Io> Worker<I> {
         exchange.cause = Some(cause);
         self.tell_client(key, cause, &detail);
         if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.detail = detail;
+            exchange.detail = detail.logged();
         }
         self.finish(key);
     }
 
     /// Says why, as the protocol of the caller and the state of its stream allow.
-    fn tell_client(&mut self, key: Key, cause: Cause, detail: &str) {
+    fn tell_client(&mut self, key: Key, cause: Cause, detail: &Detail) {
         let mut head = self.spare_head();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Leg { link, stream } = exchange.client;
@@ -120,7 +137,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Nothing of a reply has been sent, so the client gets one of ours.
-    fn tell_in_full(&mut self, key: Key, cause: Cause, detail: &str) {
+    fn tell_in_full(&mut self, key: Key, cause: Cause, detail: &Detail) {
         let mut head = self.spare_head();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let mut emitted = Emitted { ended: true, ..Emitted::default() };
@@ -132,6 +149,7 @@ impl<I: Io> Worker<I> {
             let body = reply::plain(&mut head, cause, detail);
             // RFC 9110 §9.3.2: no content in a reply to HEAD.
             if exchange.head.get(Name::Method) != Some(b"HEAD") {
+                exchange.reply.bytes = body.len() as u64;
                 emitted.data = body.into_bytes();
             }
         }
@@ -149,7 +167,7 @@ impl<I: Io> Worker<I> {
         &mut self,
         key: Key,
         cause: Cause,
-        detail: &str,
+        detail: &Detail,
         mut head: narrows_wire::Head,
     ) {
         reply::trailers_only(&mut head, cause, detail, b"application/grpc");
@@ -195,12 +213,15 @@ impl<I: Io> Worker<I> {
     /// A node reset its stream, or our engine did because the node broke a rule.
     pub(super) fn on_node_reset(
         &mut self,
+        link: Key,
         tag: u64,
         code: ErrorCode,
-        processed: Processed,
-        by: Party,
+        (processed, by): (Processed, Party),
     ) {
         let key = Key::unpack(tag);
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Stage::Relaying(leg) = exchange.stage else { return };
         self.leave_node(key, leg.link);
@@ -223,10 +244,15 @@ impl<I: Io> Worker<I> {
 
     /// The exchange has no stream to a node any more.
     pub(super) fn leave_node(&mut self, key: Key, link: Key) {
-        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.stage = Stage::Local;
         }
+        self.free_link(link);
+    }
+
+    /// A link to a node has one stream less.
+    pub(super) fn free_link(&mut self, link: Key) {
+        self.with_upstream_shard(link, |shard| shard.streams.add(-1));
         self.end_if_unused(link);
         self.rest_link(link);
         self.serve_waiting_of(link);
@@ -245,7 +271,7 @@ impl<I: Io> Worker<I> {
         let is_chosen = exchange.peer.is_some();
         if let Some(exchange) = self.exchanges.get_mut(key) {
             // It says that it did nothing, which is no failure; but others may do more.
-            exchange.give_up_peer(Outcome::Unknown);
+            exchange.give_up_peer(Outcome::Unknown, self.now);
         }
         let again = match self.pool.get(node) {
             Some(_) if !is_chosen => self.dispatch(key, node),
@@ -301,6 +327,9 @@ impl<I: Io> Worker<I> {
     }
 
     fn on_node_loss(&mut self, key: Key, link: Key, written: u64, loss: Loss) {
+        if self.lose_hedged(key, link, None) {
+            return;
+        }
         let Some(exchange) = self.exchanges.get(key) else { return };
         let Some(leg) = exchange.node_leg().filter(|leg| leg.link == link) else { return };
         let unsent = written <= exchange.sent_mark || self.may_repeat(key, link);

@@ -157,6 +157,6 @@ impl From<Broken> for Failure {
 
 impl From<Broken> for Refusal {
     fn from(broken: Broken) -> Self {
-        Self { cause: Cause::FilterFailed, detail: broken.0.to_owned() }
+        Self { cause: Cause::FilterFailed, detail: broken.0.into() }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use narrows_wire::codec::ErrorCode;
 use narrows_wire::{Name, Time};
 
 use super::Worker;
@@ -27,6 +28,9 @@ const NO_STATUS: usize = 17;
 impl<I: Io> Worker<I> {
     /// The exchange has ended on both sides.
     pub(super) fn finish(&mut self, key: Key) {
+        if self.exchanges.get(key).is_some_and(|exchange| exchange.hedge.is_some()) {
+            self.drop_second(key, Some(ErrorCode::CANCEL));
+        }
         let Some(mut exchange) = self.exchanges.remove(key) else { return };
         if let Some((timer, _)) = exchange.clocks.timer.take() {
             self.timers.cancel(timer);
@@ -37,13 +41,10 @@ impl<I: Io> Worker<I> {
             self.mark_dirty(exchange.client.link);
         }
         if let Stage::Relaying(leg) = exchange.stage {
-            self.with_upstream_shard(leg.link, |shard| shard.streams.add(-1));
-            self.end_if_unused(leg.link);
-            self.rest_link(leg.link);
-            self.serve_waiting_of(leg.link);
+            self.free_link(leg.link);
         }
         let outcome = outcome(&exchange);
-        detach(&mut exchange, outcome);
+        detach(&mut exchange, outcome, self.now);
         self.leave_retries(&exchange);
         self.filter_end(&exchange);
         self.count(&exchange);
@@ -68,8 +69,8 @@ impl<I: Io> Worker<I> {
         shard.grpc[grpc].add(1);
         shard.http[usize::from(exchange.status / 100).min(5)].add(1);
         shard.duration.record(took);
-        shard.bytes_in.add(exchange.request.bytes);
-        shard.bytes_out.add(exchange.reply.bytes);
+        shard.bytes_in.add(exchange.request.heads, exchange.request.bytes);
+        shard.bytes_out.add(exchange.reply.heads, exchange.reply.bytes);
         if let Some(cause) = exchange.cause {
             shard.local.of(cause).add(1);
         }

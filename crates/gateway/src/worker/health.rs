@@ -54,7 +54,7 @@ impl<I: Io> Worker<I> {
         let serving = self.serving(&exchange.kept, key);
         let watches = exchange.head.get(Name::Path) == Some(WATCH);
         match serving {
-            None => self.fail(key, Cause::Internal, "not a HealthCheckRequest".into()),
+            None => self.fail(key, Cause::Internal, "not a HealthCheckRequest"),
             Some(Serving::Unknown) if !watches => self.reply_health(key, None, Status::NotFound),
             Some(serving) => {
                 self.reply_health(key, Some(serving), Status::Ok);

@@ -5,23 +5,12 @@ use narrows_wire::h1::Fault;
 use narrows_wire::{Head, Time};
 use tracing::debug;
 
+use super::ending::Loss;
 use super::{Owner, READS_PER_TURN, Worker};
+use crate::closes::Close;
 use crate::io::{Io, Ready, Socket};
-use crate::link::{Codec, Input, Link, Side, State};
+use crate::link::{Codec, Input, Link, State};
 use crate::slab::Key;
-
-/// Why a link ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// A connection to a node could not be made.
-    ConnectFailed,
-    /// A connection to a node was not made in time.
-    ConnectTimeout,
-    /// It was open, and the peer or the network ended it.
-    Closed,
-    /// The peer broke the protocol or went over a limit.
-    Protocol,
-}
 
 impl<I: Io> Worker<I> {
     /// Has the world report on a link that was just made. Drops it if that fails.
@@ -29,7 +18,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return };
         if let Err(error) = self.io.register(&mut link.socket, key.pack() as usize) {
             debug!(peer = %link.peer, %error, "can not watch the socket");
-            return self.lose_link(key, Loss::Closed);
+            return self.lose_link(key, Close::of_io(&error));
         }
         self.arm_link(key);
         self.mark_dirty(key);
@@ -46,7 +35,7 @@ impl<I: Io> Worker<I> {
                     Some(Ok(())) => self.on_connected(key),
                     Some(Err(error)) => {
                         debug!(peer = %link.peer, %error, "connect failed");
-                        return self.lose_link(key, Loss::ConnectFailed);
+                        return self.lose_link(key, Close::ConnectFailed);
                     }
                 }
             }
@@ -105,7 +94,7 @@ impl<I: Io> Worker<I> {
                 }
                 Err(error) => {
                     debug!(peer = %link.peer, %error, "connection lost");
-                    self.lose_link(key, Loss::Closed);
+                    self.lose_link(key, Close::of_io(&error));
                     break;
                 }
             }
@@ -132,7 +121,7 @@ impl<I: Io> Worker<I> {
         let announced = link.tls.as_ref().is_none_or(|tls| tls.is_peer_done());
         let open = link.state == State::Open && announced;
         if !open || self.is_awaited_by_nobody(key) {
-            return self.lose_link(key, Loss::Closed);
+            return self.lose_link(key, Close::PeerFin);
         }
         if let Some(link) = self.links.get_mut(key) {
             link.input_ended = true;
@@ -162,7 +151,7 @@ impl<I: Io> Worker<I> {
             return;
         }
         if !link.codec.end_input(self.now) {
-            return self.lose_link(key, Loss::Closed);
+            return self.lose_link(key, Close::PeerFin);
         }
         self.take_events(key);
         self.mark_dirty(key);
@@ -197,13 +186,13 @@ impl<I: Io> Worker<I> {
                     self.stats.handshake_failures.add(u64::from(link.state == State::Handshake));
                     // The alert goes out on the way.
                     let _ = link.flush(&[]);
-                    let loss = match link.state {
-                        State::Handshake => Loss::ConnectFailed,
+                    let close = match link.state {
+                        State::Handshake => Close::HandshakeFailed,
                         State::Connecting | State::Open | State::Closing | State::Lingering => {
-                            Loss::Closed
+                            Close::Tls
                         }
                     };
-                    self.lose_link(key, loss);
+                    self.lose_link(key, close);
                     break;
                 }
             }
@@ -299,10 +288,12 @@ impl<I: Io> Worker<I> {
             Event::Reset { tag, reason: Reason::Http1(Fault::ClosedEarly), .. } => {
                 self.on_node_gone(tag, key);
             }
-            Event::Reset { tag, code, processed, by, .. } => {
-                self.on_node_reset(tag, code, processed, by);
+            Event::Reset { tag, code, processed, by, reason, .. } => {
+                self.note_broken(key, Close::of_reason(reason));
+                self.on_node_reset(key, tag, code, (processed, by));
             }
             Event::Refused { stream, tag, refusal } => {
+                self.note_broken(key, Close::of_refusal(refusal));
                 self.on_refused((key, stream), tag, refusal, head);
             }
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
@@ -312,16 +303,19 @@ impl<I: Io> Worker<I> {
                 let peer = self.links.get(key).map(|link| link.peer);
                 let text = String::from_utf8_lossy(text);
                 debug!(?peer, %code, last_stream, %text, "peer goes away");
+                if let Some(link) = self.links.get_mut(key) {
+                    link.ending.leave(Close::GoAway);
+                }
                 self.end_if_unused(key);
             }
-            Event::Drained => self.close_link(key),
+            Event::Drained => self.on_drained(key),
             Event::Closed { error } => {
                 if let Some(link) = self.links.get(key) {
                     debug!(peer = %link.peer, downstream, %error, "connection ended for an error");
                 }
                 self.stats.downstream_errors.add(u64::from(downstream));
                 self.on_loss(key, Loss::Protocol);
-                self.close_link(key);
+                self.close_link(key, Close::of_error(error));
             }
         }
     }
@@ -362,7 +356,7 @@ impl<I: Io> Worker<I> {
         link.pass(link.written - before, self.now);
         if let Err(error) = flushed {
             debug!(peer = %link.peer, %error, "connection lost while writing");
-            return self.lose_link(key, Loss::Closed);
+            return self.lose_link(key, Close::of_io(&error));
         }
         if link.state == State::Closing && link.is_flushed() {
             return self.linger(key);
@@ -378,84 +372,6 @@ impl<I: Io> Worker<I> {
         let starved = std::mem::take(&mut link.starved);
         if (starved || link.has_kept_input()) && !std::mem::replace(&mut link.reread, true) {
             self.reread.push_back(key);
-        }
-    }
-
-    /// Nothing more is read; the link ends when what it has to say is written.
-    pub(super) fn close_link(&mut self, key: Key) {
-        let now = self.now;
-        if let Some(link) = self.links.get_mut(key).filter(|link| link.state != State::Lingering) {
-            if link.codec.is_aborted() {
-                link.socket.abort();
-                return self.drop_link(key);
-            }
-            link.state = State::Closing;
-            link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
-            if let Some(tls) = &mut link.tls {
-                tls.close();
-            }
-            self.arm_link(key);
-            self.mark_dirty(key);
-        }
-    }
-
-    /// The link is gone: ends or replays what was on it, and drops it.
-    pub(super) fn lose_link(&mut self, key: Key, loss: Loss) {
-        if self.links.get(key).is_some_and(|link| !link.is_ending()) {
-            self.on_loss(key, loss);
-        }
-        self.drop_link(key);
-    }
-
-    /// Everything is written. A client is given the time to read it and to end its own direction.
-    fn linger(&mut self, key: Key) {
-        let now = self.now;
-        let Some(link) = self.links.get_mut(key) else { return };
-        if !link.is_downstream() || link.socket.end().is_err() {
-            return self.drop_link(key);
-        }
-        link.state = State::Lingering;
-        link.due = now + super::timers::LINGER_TIME_MAX;
-        // What has been reported before is looked for now; it is not reported again.
-        if !std::mem::replace(&mut link.reread, true) {
-            self.reread.push_back(key);
-        }
-        self.arm_link(key);
-    }
-
-    fn drop_link(&mut self, key: Key) {
-        let Some(mut link) = self.links.remove(key) else { return };
-        self.io.deregister(&mut link.socket);
-        if let Some((timer, _)) = link.timer {
-            self.timers.cancel(timer);
-        }
-        match link.side {
-            Side::Downstream(_) => {
-                self.downstream_links -= 1;
-                let rejected = link.codec.rejected();
-                self.stats.rejected.add(rejected.requests);
-                if let Some(reason) = rejected.last {
-                    debug!(peer = %link.peer, requests = rejected.requests, %reason, "requests were rejected");
-                }
-                self.stats.downstream.add(-1);
-            }
-            Side::Upstream(node) => self.remove_from_node(node, key),
-        }
-    }
-
-    /// A link without streams that takes no more calls has no purpose.
-    pub(super) fn end_if_unused(&mut self, key: Key) {
-        let now = self.now;
-        let Some(link) = self.links.get_mut(key) else { return };
-        if link.codec.active_streams() > 0 {
-            return;
-        }
-        link.last_used = now;
-        let retired = matches!(link.side, Side::Upstream(_))
-            && (link.retired || link.codec.is_draining() || now >= link.due);
-        if retired && link.state == State::Open {
-            link.codec.close(ErrorCode::NO_ERROR, "no longer needed");
-            self.close_link(key);
         }
     }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use narrows_wire::Time;
 use tracing::{debug, warn};
 
-use super::links::Loss;
 use super::{Owner, Worker};
+use crate::closes::Close;
 use crate::io::Io;
 use crate::link::{Codec, Link, Side, State, Tls};
 use crate::slab::Key;
@@ -182,12 +182,12 @@ impl<I: Io> Worker<I> {
         link.seat = Some(seat);
         let key = self.links.insert(Box::new(link));
         self.downstream_links += 1;
+        self.stats.accepted.add(1);
+        self.stats.downstream.add(1);
         if !awaits_proxy_header && !self.let_in(key) {
             return;
         }
         self.settle_without_input(key);
-        self.stats.accepted.add(1);
-        self.stats.downstream.add(1);
         self.register(key);
     }
 
@@ -205,7 +205,7 @@ impl<I: Io> Worker<I> {
             Err(refused) => {
                 debug!(peer = %link.peer, ?refused, "a connection is not let in");
                 self.stats.refused_sources.add(1);
-                self.lose_link(key, Loss::Closed);
+                self.lose_link(key, Close::Refused);
                 false
             }
         }

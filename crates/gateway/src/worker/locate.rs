@@ -95,7 +95,7 @@ impl<I: Io> Worker<I> {
             }
             Found::Target(target) => self.go_to(key, &target),
             Found::Missing => self.on_unknown(key, lookup),
-            Found::Malformed(why) => Err(Failure::with(Cause::MalformedTarget, &*why)),
+            Found::Malformed(why) => Err(self.malformed(key, lookup, &why)),
             Found::Ask => self.ask(key, &lookup.store, lookup.budget),
         }
     }
@@ -148,7 +148,7 @@ impl<I: Io> Worker<I> {
             Answer::Resolved(Ok((addresses, lifetime))) => {
                 self.on_resolved(key, &addresses, self.now + lifetime.max(NAME_LIFETIME_MIN))
             }
-            Answer::Resolved(Err(why)) => Err(Failure::with(Cause::ResolveFailed, &*why)),
+            Answer::Resolved(Err(why)) => Err(Failure::inner(Cause::ResolveFailed, &*why)),
         };
         match result {
             Ok(()) => self.arm_exchange(key),
@@ -179,13 +179,13 @@ impl<I: Io> Worker<I> {
                 Wait::Mapping { .. } => Err(self.unknown_job(key, lookup)),
                 Wait::Lookup | Wait::Resolve | Wait::Backoff => self.on_unknown(key, lookup),
             },
-            Ok(Outcome::Malformed(why)) => Err(Failure::with(Cause::MalformedTarget, &*why)),
+            Ok(Outcome::Malformed(why)) => Err(self.malformed(key, lookup, &why)),
             Err(failure) => {
                 if self.use_stale(key, lookup)? {
                     return Ok(());
                 }
                 self.stats.lookup_errors.add(1);
-                Err(Failure::with(Cause::StoreDown, failure))
+                Err(Failure::inner(Cause::StoreDown, failure))
             }
         }
     }
@@ -257,10 +257,20 @@ impl<I: Io> Worker<I> {
     }
 
     fn unknown_job(&mut self, key: Key, lookup: &Lookup) -> Failure {
+        Failure::with(Cause::UnknownJob, self.job_in_store(key, lookup))
+    }
+
+    /// What the store holds for the key is no target; `why` may show it.
+    fn malformed(&mut self, key: Key, lookup: &Lookup, why: &str) -> Failure {
+        Failure::with(Cause::MalformedTarget, self.job_in_store(key, lookup)).and_inner(why)
+    }
+
+    /// The key of a call as its caller may be told.
+    fn job_in_store(&mut self, key: Key, lookup: &Lookup) -> String {
         // The key is rendered again: an answer may have come for another exchange in between.
         let _ = self.render_key(key, lookup);
         let job = String::from_utf8_lossy(&self.lookup_key);
-        Failure::with(Cause::UnknownJob, format_args!("{job} in store {}", lookup.store.name))
+        format!("{job} in store {}", lookup.store.name)
     }
 
     /// Under `on_missing: wait`: asks the store once more, or gives up.
@@ -327,12 +337,10 @@ impl<I: Io> Worker<I> {
         {
             return self.dispatch(key, *node);
         }
-        let address = match &target.host {
-            Host::Ip(ip) => SocketAddr::new(*ip, target.port),
-            Host::Name(name) => match self.resolved(name, target.port, exchange_turn(key)) {
-                Some(address) => address,
-                None => return self.resolve(key, name, target),
-            },
+        let address = match (self.address_of(target, key), &target.host) {
+            (Some(address), _) => address,
+            (None, Host::Name(name)) => return self.resolve(key, name, target),
+            (None, Host::Ip(_)) => return Err(Failure::new(Cause::Internal)),
         };
         let node = self.node_at(index, upstream, target, address)?;
         // A name may move, so only addresses are remembered; and only for the present configuration.
@@ -346,7 +354,15 @@ impl<I: Io> Worker<I> {
         self.dispatch(key, node)
     }
 
-    fn node_at(
+    /// The address of a target, unless it is a name that has to be resolved first.
+    pub(super) fn address_of(&self, target: &Target, key: Key) -> Option<SocketAddr> {
+        match &target.host {
+            Host::Ip(ip) => Some(SocketAddr::new(*ip, target.port)),
+            Host::Name(name) => self.resolved(name, target.port, exchange_turn(key)),
+        }
+    }
+
+    pub(super) fn node_at(
         &mut self,
         index: usize,
         upstream: &Upstream,

@@ -8,6 +8,7 @@ use narrows_wire::codec::ErrorCode;
 use tracing::{error, info};
 
 use super::{Active, Drain, Owner, Worker};
+use crate::closes::Close;
 use crate::control::{Command, ConnectionInfo, StreamInfo};
 use crate::exchange::{Exchange, Stage, Wait};
 use crate::io::Io;
@@ -39,7 +40,7 @@ impl<I: Io> Worker<I> {
 
     /// From now on calls begin with this snapshot. What lives keeps its own.
     fn apply(&mut self, snapshot: Arc<Snapshot>) {
-        self.active = Active::new(snapshot);
+        self.active = Active::new(snapshot, &mut self.random);
         self.known_targets.clear();
         let upstreams = &self.active.snapshot.upstreams;
         for node in self.pool.iter_mut() {
@@ -95,8 +96,9 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(link) = self.links.get_mut(key) else { return };
         match link.state {
-            State::Handshake | State::Connecting => self.lose_link(key, super::links::Loss::Closed),
+            State::Handshake | State::Connecting => self.lose_link(key, Close::Drained),
             State::Open => {
+                link.ending.leave(Close::Drained);
                 link.codec.drain(now);
                 self.mark_dirty(key);
             }
@@ -120,7 +122,7 @@ impl<I: Io> Worker<I> {
         for key in self.downstream_keys() {
             if let Some(link) = self.links.get_mut(key) {
                 link.codec.close(ErrorCode::NO_ERROR, "shutting down");
-                self.close_link(key);
+                self.close_link(key, Close::Shutdown);
             }
         }
     }

@@ -207,6 +207,7 @@ impl<I: Io> Worker<I> {
             return self.fail(key, Cause::UpstreamNotGrpc, String::new());
         }
         exchange.note_status(status);
+        exchange.reply.count_fields(trailers);
         if !exchange.stages.is_empty() {
             return self.pass_reply(key, Part::Trailers(trailers));
         }

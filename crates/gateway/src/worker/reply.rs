@@ -5,6 +5,7 @@ use narrows_wire::grpc;
 use narrows_wire::{Head, Name, Time};
 
 use super::Worker;
+use super::retry::Heard;
 use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
 use crate::reply::Cause;
@@ -18,10 +19,15 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return self.reset_stream(from.0, from.1, ErrorCode::CANCEL);
         };
+        if exchange.hedge.is_some() && self.hear(key, from, end, head) == Heard::Ignored {
+            return;
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         if exchange.retries_left > 0 && self.retry_answer(key, from, end, head) {
             return;
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        exchange.reply.count_fields(head);
         exchange.on_reply_head(head, self.now);
         if exchange.is_tunnel_asked {
             exchange.answer_tunnel();
@@ -76,6 +82,10 @@ impl<I: Io> Worker<I> {
             ended => ended,
         };
         let took = self.now.since(began);
+        if let Some(peer) = &exchange.peer {
+            let since = exchange.times.chosen.max(exchange.times.request_ended);
+            peer.on_reply(self.now.since(since), self.now);
+        }
         if let Some(leg) = exchange.node_leg() {
             self.with_upstream_shard(leg.link, |shard| shard.response.record(took));
         }

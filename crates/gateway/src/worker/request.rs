@@ -47,6 +47,7 @@ impl<I: Io> Worker<I> {
         let peer = self.links.get(link).map_or(NOBODY, |link| link.peer.ip().to_canonical());
         let active = self.active.clone();
         let mut exchange = Exchange::new((client, peer), active, head, kept, self.now);
+        exchange.request.count_fields(&exchange.head);
         if end == End::Stream {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
@@ -149,7 +150,8 @@ impl<I: Io> Worker<I> {
         let limit = exchange.message_bytes_max();
         let Exchange { stages, kept, request, .. } = exchange;
         let passed = stages.request(&[], End::Stream, kept);
-        passed.map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail })?;
+        passed
+            .map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail.into() })?;
         match request.count_messages(kept, limit) {
             MessageSize::Within => Ok(()),
             MessageSize::TooLarge => Err(Failure::new(Cause::MessageTooLarge)),
@@ -182,6 +184,7 @@ impl<I: Io> Worker<I> {
         let route = exchange.active.snapshot.router.route(index);
         exchange.route = Some(index);
         exchange.upstream = route.upstream.unwrap_or(usize::MAX);
+        exchange.is_watched = route.retry.is_some() || route.hedge.is_some();
         exchange.retries_left = route.retry.as_ref().map_or(0, |retry| retry.num_retries);
         let shard = route.stats.shard(self.index);
         shard.started.add(1);
@@ -208,6 +211,7 @@ impl<I: Io> Worker<I> {
         exchange.request.progress = Progress::Ended;
         exchange.times.request_ended = self.now;
         exchange.replayable = false;
+        exchange.request.count_fields(trailers);
         let Some(leg) = exchange.node_leg() else {
             exchange.trailers = Some(trailers.clone());
             return self.on_local_request_end(key);

@@ -34,6 +34,15 @@ pub struct Retried {
 /// Nodes that are tried at most when the first ones can not be reached, if no rules say more.
 const UNREACHED_MAX: usize = 3;
 
+/// What becomes of a reply where two nodes have the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It goes to the caller.
+    Taken,
+    /// The other node's is waited for.
+    Ignored,
+}
+
 /// What a node says about trying again.
 enum Pushback {
     /// Nothing.
@@ -95,6 +104,26 @@ impl<I: Io> Worker<I> {
         self.try_again(key, wait, (!is_over).then_some(from))
     }
 
+    /// One of two nodes that have a call begins its reply. One that the route has rules against is ignored as long as
+    /// the other one may still answer.
+    pub(super) fn hear(
+        &mut self,
+        key: Key,
+        from: (Key, StreamKey),
+        end: End,
+        head: &Head,
+    ) -> Heard {
+        let Some(exchange) = self.exchanges.get(key) else { return Heard::Taken };
+        let rules = exchange.route().and_then(|route| route.retry.as_deref());
+        let answered = Answered::of(head, end, exchange.is_grpc);
+        if rules.is_some_and(|retry| retry.after_answer(answered)) {
+            self.lose_hedged(key, from.0, (end == End::Open).then_some(ErrorCode::CANCEL));
+            return Heard::Ignored;
+        }
+        self.settle_hedge(key, from);
+        Heard::Taken
+    }
+
     /// Parks a call until it is to be tried again, unless the budget of its upstream or its own time do not allow it.
     /// `open`: its stream to the node, if that still goes on.
     fn try_again(
@@ -104,30 +133,41 @@ impl<I: Io> Worker<I> {
         open: Option<(Key, StreamKey)>,
     ) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
-        let (Some(retry), Some(upstream)) = (exchange.retry(), exchange.upstream()) else {
-            return false;
-        };
+        let Some(retry) = exchange.retry() else { return false };
         let nth = exchange.retried.as_ref().map_or(0, |retried| retried.times) + 1;
         let until = self.now + wait.unwrap_or_else(|| retry.wait(nth, &mut self.random));
         if until >= exchange.clocks.deadline.min(exchange.clocks.total) {
             return false;
         }
-        let shard = upstream.stats.shard(self.index);
-        let is_first = nth == 1;
-        if is_first && !upstream.retry_budget.allows(shard.streams.get(), shard.retrying.get()) {
-            shard.retry_overflows.add(1);
+        if !self.enter_budget(key) {
             return false;
         }
-        shard.retries.add(1);
-        shard.retrying.add(i64::from(is_first));
         if let Some((link, stream)) = open {
             self.reset_stream(link, stream, ErrorCode::CANCEL);
         }
         if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.count_retry();
+            exchange.retries_left -= 1;
+            exchange.count_attempt();
+            if let Some(upstream) = exchange.upstream() {
+                upstream.stats.shard(self.index).retries.add(1);
+            }
         }
         self.park_until(key, until);
         true
+    }
+
+    /// Counts a call in the budget of its upstream, once. `false`: there is no room for it.
+    pub(super) fn enter_budget(&mut self, key: Key) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return false };
+        if exchange.retried.as_ref().is_some_and(|retried| retried.times > 0) {
+            return true;
+        }
+        let Some(upstream) = exchange.upstream() else { return false };
+        let shard = upstream.stats.shard(self.index);
+        let is_allowed = upstream.retry_budget.allows(shard.streams.get(), shard.retrying.get());
+        shard.retry_overflows.add(u64::from(!is_allowed));
+        shard.retrying.add(i64::from(is_allowed));
+        is_allowed
     }
 
     /// The node of a call has failed it; another one is chosen at `until`.
@@ -137,8 +177,9 @@ impl<I: Io> Worker<I> {
             self.leave_node(key, leg.link);
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.give_up_peer(Outcome::Failure);
+        exchange.give_up_peer(Outcome::Failure, self.now);
         exchange.clocks.per_try = Time::NEVER;
+        exchange.clocks.hedge = Time::NEVER;
         exchange.stage = Stage::Parked { until, wait: Wait::Backoff };
         self.arm_exchange(key);
     }
@@ -181,9 +222,9 @@ impl Exchange {
     }
 
     /// The node that was chosen for it is not to be chosen again, if there are others.
-    pub(super) fn give_up_peer(&mut self, outcome: Outcome) {
+    pub(super) fn give_up_peer(&mut self, outcome: Outcome, now: Time) {
         let Some(peer) = self.peer.clone() else { return };
-        detach(self, outcome);
+        detach(self, outcome, now);
         self.retried.get_or_insert_default().tried.push(peer);
     }
 
@@ -191,10 +232,12 @@ impl Exchange {
     pub(super) fn start_try(&mut self, now: Time) {
         let limit = self.retry().and_then(|retry| retry.per_try_timeout);
         self.clocks.per_try = limit.map_or(Time::NEVER, |limit| now + limit);
+        let delay = self.route().and_then(|route| route.hedge).filter(|_| self.hedge.is_none());
+        self.clocks.hedge = delay.map_or(Time::NEVER, |delay| now + delay);
     }
 
-    fn count_retry(&mut self) {
-        self.retries_left -= 1;
+    /// One more node gets it.
+    pub(super) fn count_attempt(&mut self) {
         let upstream = self.upstream;
         let retried = self.retried.get_or_insert_default();
         if retried.times == 0 {

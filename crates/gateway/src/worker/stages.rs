@@ -6,7 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use narrows_wire::codec::End;
-use narrows_wire::{Head, Name};
+use narrows_wire::{Head, HeadBytes, Name};
 
 use super::Worker;
 use crate::exchange::{Exchange, MessageSize};
@@ -100,6 +100,10 @@ impl<I: Io> Worker<I> {
         let mut ended = false;
         if let Some(head) = &emitted.head {
             exchange.note_http_status(head);
+            if exchange.reply.heads == HeadBytes::default() {
+                // It is ours.
+                exchange.reply.count_fields(head);
+            }
             ended = emitted.end_of_head() == End::Stream;
             link.codec.send_head(client.stream, head, emitted.end_of_head());
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use narrows_wire::Time;
 use narrows_wire::codec::ErrorCode;
 
-use super::links::Loss;
 use super::{Owner, Worker};
+use crate::closes::Close;
 use crate::exchange::{Stage, Wait};
 use crate::io::Io;
 use crate::link::{Link, Side, State};
@@ -85,12 +85,13 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get(key) else { return };
         if link.due <= now {
             match link.state {
-                State::Connecting => return self.lose_link(key, Loss::ConnectTimeout),
+                State::Connecting => return self.lose_link(key, Close::ConnectTimeout),
                 State::Handshake if !link.is_downstream() => {
-                    return self.lose_link(key, Loss::ConnectTimeout);
+                    return self.lose_link(key, Close::ConnectTimeout);
                 }
-                State::Handshake | State::Closing | State::Lingering => {
-                    return self.lose_link(key, Loss::Closed);
+                State::Handshake => return self.lose_link(key, Close::HandshakeTimeout),
+                State::Closing | State::Lingering => {
+                    return self.lose_link(key, Close::WriteTimeout);
                 }
                 State::Open => self.on_old(key),
             }
@@ -105,6 +106,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return };
         if link.is_downstream() {
             link.due = Time::NEVER;
+            link.ending.leave(Close::Age);
             link.codec.drain(now);
             self.mark_dirty(key);
         } else {
@@ -113,6 +115,7 @@ impl<I: Io> Worker<I> {
                 && link.state == State::Open
             {
                 link.retired = true;
+                link.ending.leave(Close::Age);
                 link.due = Time::NEVER;
             }
         }
@@ -133,7 +136,7 @@ impl<I: Io> Worker<I> {
         }
         if idle && let Some(link) = self.links.get_mut(key) {
             link.codec.close(ErrorCode::NO_ERROR, "idle");
-            self.close_link(key);
+            self.close_link(key, Close::Idle);
         }
     }
 
@@ -162,6 +165,10 @@ impl<I: Io> Worker<I> {
         match cause {
             _ if due > now => self.arm_exchange(key),
             Some(cause) => self.fail(key, cause, String::new()),
+            None if exchange.clocks.hedge <= now => {
+                self.hedge(key);
+                self.arm_exchange(key);
+            }
             None if exchange.clocks.record <= now => {
                 self.record_periodically(key);
                 self.arm_exchange(key);
@@ -179,7 +186,7 @@ impl<I: Io> Worker<I> {
             Stage::Parked { wait: Wait::Lookup, .. } => self.on_lookup_late(key),
             Stage::Parked { wait: Wait::Mapping { .. }, .. } => self.ask_again(key),
             Stage::Parked { wait: Wait::Resolve, .. } => {
-                self.fail(key, Cause::ResolveFailed, "no answer in time".into());
+                self.fail(key, Cause::ResolveFailed, "no answer in time");
             }
             Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
             Stage::Queued { node, .. } => {

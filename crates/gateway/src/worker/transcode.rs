@@ -84,7 +84,7 @@ impl<I: Io> Worker<I> {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             exchange.is_grpc = true;
         }
-        Failure { cause, detail }
+        Failure { cause, detail: detail.into() }
     }
 
     /// Answers with the description of all methods.

@@ -9,8 +9,9 @@ use narrows_wire::{Indexing, Name, Time};
 use tracing::debug;
 
 use super::Worker;
+use super::ending::Loss;
 use super::failure::Failure;
-use super::links::Loss;
+use crate::closes::Close;
 use crate::exchange::{Exchange, Leg, Progress, Stage};
 use crate::io::Io;
 use crate::link::{Alpn, Codec, Link, Side, State, Tls};
@@ -46,7 +47,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn link_with_room(&mut self, node: Key) -> Option<Key> {
+    pub(super) fn link_with_room(&mut self, node: Key) -> Option<Key> {
         let node = self.pool.get_mut(node)?;
         if node.is_exclusive {
             let idle = std::iter::from_fn(|| node.idle.pop());
@@ -65,13 +66,13 @@ impl<I: Io> Worker<I> {
     }
 
     /// Whether it is not known yet what the node at the other end speaks.
-    fn is_undecided(&self, link: Key) -> bool {
+    pub(super) fn is_undecided(&self, link: Key) -> bool {
         self.links.get(link).is_some_and(|link| !link.codec.is_known())
     }
 
     /// Begins another connection to a node, unless there are as many as allowed, or enough of those that are
     /// under way for the calls that wait and `more`.
-    fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
+    pub(super) fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
         let active = self.active.clone();
         let Some(node) = self.pool.get(node_key) else { return Ok(None) };
         let Some(upstream) = active.snapshot.upstreams.get(node.upstream) else { return Ok(None) };
@@ -84,11 +85,13 @@ impl<I: Io> Worker<I> {
         let tls = node.tls.clone();
         let address = node.identity.address;
         let tls = tls.map(|tls| Tls::connect(tls.client.config.clone(), tls.name)).transpose();
-        let tls = tls.map_err(|error| Failure::with(Cause::ConnectFailed, error))?;
+        let tls = tls.map_err(|error| Failure::inner(Cause::ConnectFailed, error))?;
         let socket = match self.io.connect(address) {
             Ok(socket) => socket,
             Err(error) => {
-                upstream.stats.shard(self.index).connect_failures.add(1);
+                let shard = upstream.stats.shard(self.index);
+                shard.connect_failures.add(1);
+                shard.closes.of(Close::ConnectFailed).add(1);
                 self.pool.forget_if_unused(node_key);
                 debug!(%address, %error, "can not begin to connect");
                 return Err(Failure::new(Cause::ConnectFailed));
@@ -131,7 +134,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// Opens a stream for an exchange on a connection and sends what has come of the request.
-    fn send(&mut self, key: Key, link_key: Key) -> Result<(), Failure> {
+    pub(super) fn send(&mut self, key: Key, link_key: Key) -> Result<(), Failure> {
         let now = self.now;
         let (Some(exchange), Some(link)) =
             (self.exchanges.get_mut(key), self.links.get_mut(link_key))
@@ -174,7 +177,8 @@ impl<I: Io> Worker<I> {
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
         exchange.attempts += 1;
-        if exchange.retries_left > 0 {
+        let is_watched = exchange.is_watched;
+        if is_watched {
             exchange.start_try(now);
         }
         let client = exchange.client;
@@ -190,6 +194,9 @@ impl<I: Io> Worker<I> {
         }
         self.mark_dirty(link_key);
         self.with_upstream_shard(link_key, |shard| shard.streams.add(1));
+        if is_watched {
+            self.arm_exchange(key);
+        }
         Ok(())
     }
 
@@ -252,7 +259,7 @@ impl<I: Io> Worker<I> {
         let Some(link) = self.links.get_mut(key) else { return false };
         let Some(Some(picked)) = picked else {
             debug!(peer = %link.peer, ?alpn, "the node agreed on a protocol that is not spoken to it");
-            self.lose_link(key, Loss::ConnectFailed);
+            self.lose_link(key, Close::HandshakeFailed);
             return false;
         };
         if let Some(codec) = picked {
@@ -445,7 +452,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
+    pub(super) fn with_upstream_shard_of(&self, node: Key, count: impl FnOnce(&UpstreamShard)) {
         if let Some(upstream) = self.upstream_of(node) {
             count(upstream.stats.shard(self.index));
         }

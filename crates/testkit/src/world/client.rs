@@ -300,7 +300,7 @@ impl Client {
     }
 }
 
-fn head_of(call: &Call) -> Head {
+pub(super) fn head_of(call: &Call) -> Head {
     let mut head = Head::new();
     head.push(Name::Method, b"POST", Indexing::MayRepeat);
     head.push(Name::Scheme, b"http", Indexing::MayRepeat);

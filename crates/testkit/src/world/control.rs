@@ -12,6 +12,11 @@ use narrows_wire::Time;
 
 use super::rng::Rng;
 
+/// A job for which the store holds [`BROKEN_TARGET`].
+pub(super) const BROKEN_JOB: &str = "job-broken";
+/// What is no target, although it shows an address.
+pub(super) const BROKEN_TARGET: &str = "10.77.0.5";
+
 /// Jobs that were posted and not yet taken up.
 #[derive(Debug, Clone)]
 pub(super) struct Posted {
@@ -96,6 +101,9 @@ impl Control {
 
     fn look_up(&mut self, key: &[u8], now: Time) -> Result<Outcome, StoreFailure> {
         let outcome = match self.jobs.get(&*String::from_utf8_lossy(key)) {
+            _ if key == BROKEN_JOB.as_bytes() => {
+                Outcome::Malformed(format!("{BROKEN_TARGET:?} is no target").into())
+            }
             Some(target) => Outcome::Found(target.clone()),
             None => Outcome::Missing,
         };

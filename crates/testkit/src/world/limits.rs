@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use narrows_gateway::closes::Close;
+
 use super::call::{Call, Fate, Mode};
 use super::client::Client;
+use super::control::{BROKEN_JOB, BROKEN_TARGET};
 use super::rng::Rng;
 use super::setup::{GATEWAY, client_address};
 use super::{Limits, Plan, World};
@@ -53,9 +56,18 @@ fn a_lookup_for_which_there_is_no_room_is_refused() {
     let none = Limits { jobs_max: Some(0), ..Limits::default() };
     let (call, _) = outcome(none, Mode::Echo, 10);
     assert_eq!(call.fate, Some(Fate::Status(14)), "{call:?}");
-    assert!(call.message.contains("the store can not be reached"), "{call:?}");
+    assert!(call.message.contains("too many lookups wait"), "{call:?}");
     let (call, _) = outcome(Limits { jobs_max: Some(1), ..none }, Mode::Echo, 10);
     assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+}
+
+#[test]
+fn a_malformed_target_is_told_by_its_key_and_not_by_its_address() {
+    let call = call(Mode::Echo, BROKEN_JOB, 10);
+    let (call, _) = outcome_of(Limits::default(), call);
+    assert_eq!(call.fate, Some(Fate::Status(14)), "{call:?}");
+    assert!(call.message.contains(BROKEN_JOB), "{call:?}");
+    assert!(!call.message.contains(BROKEN_TARGET), "{call:?}");
 }
 
 #[test]
@@ -81,6 +93,7 @@ fn a_client_that_does_not_shake_hands_is_closed() {
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 1));
     world.pass(2 * TOLERANCE);
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 0));
+    assert_eq!(world.closes_of_clients(Close::HandshakeTimeout), 1);
 }
 
 /// Bytes that take a slow reader more than twice the shorter limits.
@@ -88,24 +101,27 @@ const SLOW_BYTES: u64 = 500_000;
 
 /// What becomes of one call by a slow reader, whose reply has so many bytes, and how long it takes.
 fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
+    outcome_of(limits, call(mode, "job-1", down))
+}
+
+fn call(mode: Mode, job: &str, down: u64) -> Call {
+    let (job, message) = (job.into(), String::new());
+    Call { id: 1, mode, job, up: 10, down, received: 0, fate: None, message }
+}
+
+fn outcome_of(limits: Limits, call: Call) -> (Call, Duration) {
     let mut world = World::new(1, Plan { limits, ..Plan::default() });
-    let outcome = make_call(&mut world, mode, down);
+    let outcome = make(&mut world, call);
     assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
     outcome
 }
 
 /// Has one call made, and gives what became of it and how long it took.
 pub(super) fn make_call(world: &mut World, mode: Mode, down: u64) -> (Call, Duration) {
-    let call = Call {
-        id: 1,
-        mode,
-        job: "job-1".into(),
-        up: 10,
-        down,
-        received: 0,
-        fate: None,
-        message: String::new(),
-    };
+    make(world, call(mode, "job-1", down))
+}
+
+fn make(world: &mut World, call: Call) -> (Call, Duration) {
     let client = Client::new(Rng::new(1), GATEWAY, client_address(1), vec![call], true, false);
     world.clients = vec![client];
     let begin = world.net.now();

@@ -203,7 +203,13 @@ impl Net {
         self.state().close(id);
     }
 
-    /// Breaks any connection: both ends see an error at once.
+    /// Breaks the connection of an end: both ends see an error at once.
+    #[cfg(test)]
+    pub(super) fn cut(&self, id: usize) {
+        self.state().cut(id);
+    }
+
+    /// Breaks any connection.
     pub(super) fn cut_any(&self, rng: &mut Rng) {
         let mut state = self.state();
         if state.ends.is_empty() {

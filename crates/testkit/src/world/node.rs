@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrows_wire::codec::{End, ErrorCode, Event, Role, StreamKey};
 use narrows_wire::h2::{Config, Connection};
@@ -54,6 +55,8 @@ pub(super) struct Node {
     refused: BTreeSet<u64>,
     streams_max: u32,
     slow: bool,
+    /// How much longer than others it takes to answer.
+    pub(super) delay: Duration,
     /// Calls that have come and were not refused.
     pub(super) calls: usize,
     pub(super) wrong: Vec<String>,
@@ -73,6 +76,7 @@ impl Node {
             refused: BTreeSet::new(),
             streams_max,
             slow,
+            delay: Duration::ZERO,
             calls: 0,
             wrong: vec![],
         }
@@ -209,7 +213,7 @@ impl Node {
             request_ended: end == End::Stream,
             begun: false,
             given: 0,
-            answer_at: now + self.rng.millis(0, 10),
+            answer_at: now + self.delay + self.rng.millis(0, 10),
             ungranted: 0,
             grant_at: now,
         });

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_gateway::balance::{Balanced, Policy};
+use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::retry::{Conditions, Retry};
 use narrows_wire::Time;
@@ -93,6 +93,36 @@ fn retries_keep_to_the_budget_of_their_upstream() {
     assert_eq!(shard.retrying.get(), 0);
 }
 
+#[test]
+fn a_second_node_is_asked_when_the_first_takes_long_and_the_first_to_answer_is_heard() {
+    let hedge = Some(Duration::from_millis(50));
+    let hedged = Limits { hedge, ..limits(three, None) };
+    let (world, call, life) = outcome(hedged, Mode::MuteOnce);
+    assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+    assert!((50..150).contains(&life.as_millis()), "{life:?}");
+    let shard = upstream(&world);
+    assert_eq!((shard.hedges.get(), shard.retrying.get(), shard.streams.get()), (1, 0, 0));
+    let (world, call, _) = outcome(hedged, Mode::Echo);
+    assert_eq!((call.fate, upstream(&world).hedges.get()), (Some(Fate::Status(0)), 0));
+}
+
+#[test]
+fn a_second_node_is_heard_when_the_first_fails_while_both_have_the_call() {
+    let hedge = Some(Duration::from_millis(50));
+    let mut hedges = 0;
+    for nodes in [hole_first, hole_last] {
+        let (world, call, life) = outcome(Limits { hedge, ..limits(nodes, None) }, Mode::Echo);
+        assert_eq!(call.fate, Some(Fate::Status(0)), "{call:?}");
+        assert!(life.as_millis() < 150, "{life:?}");
+        hedges += upstream(&world).hedges.get();
+    }
+    // Turns begin at the same place, so one of the two begins with the hole.
+    assert_eq!(hedges, 1);
+    let mute = Limits { hedge, ..limits(three, None) };
+    let (_, call, _) = outcome(mute, Mode::Mute);
+    assert_eq!(call.fate, Some(Fate::Status(4)), "{call:?}");
+}
+
 fn limits(balanced: fn() -> Balanced, retry: Option<fn() -> Retry>) -> Limits {
     Limits { balanced: Some(balanced), retry, ..Limits::default() }
 }
@@ -134,7 +164,7 @@ pub(super) fn set(addresses: &[&str], policy: Policy) -> Balanced {
     };
     let endpoints = Endpoints::new(1);
     endpoints.replace(addresses.iter().map(member).collect(), Time::ZERO);
-    Balanced { endpoints: Arc::new(endpoints), policy }
+    Balanced { endpoints: Arc::new(endpoints), policy, rules: Rules::default() }
 }
 
 fn three() -> Balanced {
@@ -142,7 +172,18 @@ fn three() -> Balanced {
 }
 
 fn dead_first() -> Balanced {
-    set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin)
+    let set = set(&["10.0.1.1:1", "10.0.0.1:50051"], Policy::RoundRobin);
+    // Turns begin anywhere, but hardly at the lightest.
+    set.endpoints.entries()[0].endpoint.set_weight(Some(1000));
+    set
+}
+
+fn hole_first() -> Balanced {
+    set(&["10.0.1.2:1", "10.0.0.1:50051"], Policy::RoundRobin)
+}
+
+fn hole_last() -> Balanced {
+    set(&["10.0.0.1:50051", "10.0.1.2:1"], Policy::RoundRobin)
 }
 
 fn dead() -> Balanced {

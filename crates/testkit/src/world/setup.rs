@@ -18,7 +18,7 @@ use narrows_gateway::snapshot::{
     Accepts, AccessLog, Authorities, ClientTls, Listener, Lookup, Networks, OnMissing, Protocol,
     ProxyProtocol, Route, ServerTls, Snapshot, Speaks, Targets, Timeouts, Translate, Upstream,
 };
-use narrows_gateway::stats::{RouteStats, UpstreamStats, WorkerStats};
+use narrows_gateway::stats::{ListenerStats, RouteStats, UpstreamStats, WorkerStats};
 use narrows_gateway::worker::{Bound, Parts, Worker};
 use narrows_wire::{Time, h2};
 use rustls::sign::CertifiedKey;
@@ -77,6 +77,8 @@ pub struct Limits {
     pub jobs_max: Option<usize>,
     /// The upstream is a set of nodes, any of which takes any call.
     pub balanced: Option<fn() -> Balanced>,
+    /// When a second node is asked as well.
+    pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
 }
@@ -137,6 +139,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
     let stats = old.router.route(0).stats.clone();
     new.router = router(stats, plan);
+    new.listeners = old.listeners.clone();
     Arc::new(new)
 }
 
@@ -217,6 +220,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         backlog: 128,
         max_connections: plan.limits.connections_max.unwrap_or(1000),
         tcp_keepalive: Duration::from_secs(60),
+        stats: Arc::new(ListenerStats::new(1)),
     };
     Snapshot {
         hash: 0,
@@ -254,6 +258,7 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         },
         message_bytes_max: Some(2 * MESSAGE_BYTES_MAX as u32),
         replay_bytes_max: 64 << 10,
+        hedge: plan.limits.hedge,
         retry: plan.limits.retry.map(|rules| Box::new(rules())),
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,

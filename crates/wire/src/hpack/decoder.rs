@@ -92,6 +92,7 @@ impl Decoder {
         head: &mut Head,
     ) -> Result<Section, DecodeError> {
         let mut tally = Tally::new(limits, head);
+        let is_whole = head.is_empty();
         let mut at = self.size_updates(block)?;
         while let Some(first) = block.get(at) {
             at += 1;
@@ -102,6 +103,9 @@ impl Decoder {
             } else {
                 at = self.other(*first, block, at, &mut tally, head)?;
             }
+        }
+        if is_whole && tally.section() == Section::Complete {
+            head.note_section(limits.bytes_max - tally.bytes_left());
         }
         Ok(tally.section())
     }

@@ -89,6 +89,11 @@ impl Tally {
         self.stop(fault.map_or(Section::Complete, Section::Malformed));
     }
 
+    /// What the limit leaves for more fields.
+    pub(super) fn bytes_left(&self) -> u32 {
+        self.bytes_left
+    }
+
     /// How the block ended.
     pub(super) fn section(&self) -> Section {
         self.section

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use narrows_wire::codec::{End, Event, Role};
+use narrows_wire::hpack::{Decoder, Encoder, Section, SectionLimits};
 use narrows_wire::{Head, Time, h2};
 
 use crate::message::{Script, Seen, asked, head, owned};
@@ -35,6 +36,22 @@ fn repeated_fields_stay() {
     assert_eq!(seen, [Seen::Head { fields, end: End::Stream }]);
     let sent = script.answer(&[(":status", "200"), ("set-cookie", "a"), ("set-cookie", "b")], "");
     assert!(sent.contains("set-cookie: a\r\nset-cookie: b\r\n"));
+}
+
+/// A request weighs the same in either protocol.
+#[test]
+fn a_head_has_the_same_sizes_in_both_protocols() {
+    let mut script = Script::server();
+    let mut input = &b"GET /a HTTP/1.1\r\nHost: a\r\nX-Long: yes\r\nConnection: close\r\n\r\n"[..];
+    let mut old = Head::new();
+    script.connection.receive(Time::ZERO, &mut input, &mut old);
+    let mut block = Vec::new();
+    Encoder::default().encode(&old, &mut block);
+    let mut new = Head::new();
+    let section = Decoder::new(4096).decode(&block, &SectionLimits::default(), &mut new);
+    assert_eq!(section, Ok(Section::Complete));
+    assert_eq!(old.sizes(), new.sizes());
+    assert_eq!(new.sizes().fields as usize, "x-longyes".len());
 }
 
 /// A gRPC call in HTTP/1 through HTTP/2 and back: two of our connections each, one relay.

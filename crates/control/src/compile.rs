@@ -21,6 +21,7 @@ mod report;
 mod retry;
 mod routes;
 mod stores;
+mod timeouts;
 mod tls;
 mod transcode;
 mod tunnels;
@@ -59,9 +60,6 @@ pub struct Compiled {
     /// What the next compilation carries over.
     pub next: Previous,
 }
-
-/// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Reads as [`config::load`] does; if that finds faults, tells also those that compiling finds in
 /// the rest, so that one round shows all.

@@ -29,6 +29,7 @@ mod secret;
 mod source;
 mod store;
 mod suggest;
+mod timeouts;
 mod tls;
 mod transcode;
 mod units;
@@ -64,8 +65,8 @@ pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
 };
 pub use listener::{
-    ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
-    ListenerTimeouts, PassthroughRule, SourcesConfig,
+    ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, PassthroughRule,
+    SourcesConfig,
 };
 pub use path::FilePath;
 pub use process::{
@@ -75,8 +76,7 @@ pub use process::{
 pub use reference::reference;
 pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
-    GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
-    ValueRule,
+    GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, ValueMatch, ValueRule,
 };
 pub use schema::schema;
 pub use secret::{MASK, Secret, SecretUrl, UrlError};
@@ -84,6 +84,7 @@ pub use store::{
     EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
     Topology, ValueForm,
 };
+pub use timeouts::{CallTimeouts, ListenerTimeouts};
 pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
 pub use transcode::{
     DefaultsWord, EnumWord, NamesWord, PrintConfig, ProtosConfig, ReflectionConfig,

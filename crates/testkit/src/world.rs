@@ -15,12 +15,16 @@ mod control;
 mod filters;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod matrix;
 mod net;
 mod node;
 #[cfg(test)]
 mod retry;
 mod rng;
 mod setup;
+#[cfg(test)]
+mod views;
 #[cfg(test)]
 mod volumes;
 

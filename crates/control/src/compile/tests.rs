@@ -21,7 +21,7 @@ use narrows_gateway::snapshot::{OnMissing, Targets};
 use narrows_wire::{Time, h2};
 
 use super::*;
-use crate::config::{ListenerConfig, ListenerHttp2, UpstreamHttp2, parse};
+use crate::config::{CallTimeouts, ListenerConfig, ListenerHttp2, UpstreamHttp2, parse};
 
 /// A configuration without faults, to which cases add keys.
 const GOOD: &str = "\
@@ -85,11 +85,11 @@ fn defaults_are_those_of_the_engine_unless_they_say_otherwise() {
     }
     assert_eq!(listener.header_fields_max, engine.section.fields_max);
     let timeouts = ListenerConfig::default().timeouts;
-    assert_eq!(timeouts.stall.0, engine.stall_timeout);
-    assert_eq!(upstream.stall_timeout.0, engine.stall_timeout);
+    assert_eq!(timeouts.write.0, engine.stall_timeout);
+    assert_eq!(timeouts::write(&CallTimeouts::default()), engine.stall_timeout);
     assert_eq!(timeouts.preface.0, engine.preface_timeout);
     assert_eq!(timeouts.settings.0, engine.settings_timeout);
-    assert_eq!(timeouts.header.0, engine.header_timeout);
+    assert_eq!(timeouts.parse.0, engine.header_timeout);
 }
 
 #[test]

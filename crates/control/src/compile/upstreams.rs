@@ -15,6 +15,7 @@ use narrows_gateway::snapshot::{
     ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_gateway::timeout::NEVER;
 use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
@@ -23,9 +24,10 @@ use super::discovery::{self, Means};
 use super::previous::Previous;
 use super::report::Report;
 use super::retry;
+use super::timeouts;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, balancing, http1, http2};
+use super::{balancing, http1, http2};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
@@ -77,7 +79,7 @@ pub(super) fn plan<'a>(
         };
         let path_tls = format!("{path}.tls");
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
-        let h2 = http2::upstream(&path, &upstream.http2, report);
+        let h2 = http2::upstream(&path, upstream, report);
         let h1 = http1::upstream(&path, upstream, report);
         let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
@@ -126,7 +128,7 @@ fn forward<'a>(
         for (kind, config) in [("tunnels", &*TUNNELS), ("requests", &*REQUESTS)] {
             let carried = (previous, &mut *next);
             let tls = tls::client(&path, &config.tls, tls::ALPN_NONE, roots, carried, report);
-            let h2 = http2::upstream(&path, &config.http2, report);
+            let h2 = http2::upstream(&path, config, report);
             let h1 = http1::upstream(&path, config, report);
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
@@ -181,8 +183,7 @@ pub(super) fn finish(
             transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
-            connect_timeout: config.connect_timeout.0,
-            acquire_timeout: config.acquire_timeout.0,
+            timeouts: timeouts::compile(&config.timeouts),
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,

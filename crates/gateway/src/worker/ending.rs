@@ -17,8 +17,12 @@ pub(super) enum Loss {
     ConnectFailed,
     /// A connection to a node was not made in time.
     ConnectTimeout,
+    /// The TLS handshake on it did not end in time.
+    TlsTimeout,
     /// It was open, and the peer or the network ended it.
     Closed,
+    /// The peer takes nothing of what is to be written.
+    Stalled,
     /// The peer broke the protocol or went over a limit.
     Protocol,
 }
@@ -135,8 +139,14 @@ impl Loss {
         match close {
             Close::ConnectFailed | Close::HandshakeFailed => Self::ConnectFailed,
             Close::ConnectTimeout => Self::ConnectTimeout,
+            Close::TlsTimeout => Self::TlsTimeout,
             Close::Protocol => Self::Protocol,
             _ => Self::Closed,
         }
+    }
+
+    /// What the end of a link means that its engine ended.
+    pub(super) fn of_error(close: Close) -> Self {
+        if close == Close::WriteTimeout { Self::Stalled } else { Self::Protocol }
     }
 }

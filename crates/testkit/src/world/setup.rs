@@ -81,6 +81,12 @@ pub struct Limits {
     pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
+    /// What else the listener is to be like.
+    pub listener: Option<fn(&mut Listener)>,
+    /// What else the route is to be like.
+    pub route: Option<fn(&mut Route)>,
+    /// What else the upstream is to be like.
+    pub upstream: Option<fn(&mut Upstream)>,
 }
 
 /// Where the gateway listens.
@@ -204,7 +210,7 @@ fn call(rng: &mut Rng, id: u64) -> Call {
 }
 
 fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
-    let listener = Listener {
+    let mut listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
         tls: plan.limits.tls.then(server_tls),
@@ -212,6 +218,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
@@ -222,6 +229,9 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         tcp_keepalive: Duration::from_secs(60),
         stats: Arc::new(ListenerStats::new(1)),
     };
+    if let Some(change) = plan.limits.listener {
+        change(&mut listener);
+    }
     Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
@@ -247,7 +257,7 @@ fn server_tls() -> Arc<ServerTls> {
 }
 
 fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
-    let route = Route {
+    let mut route = Route {
         name: "jobs".into(),
         upstream: Some(0),
         timeouts: Timeouts {
@@ -264,6 +274,9 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         grpc_web: Translate::No,
         stats,
     };
+    if let Some(change) = plan.limits.route {
+        change(&mut route);
+    }
     Router::new(vec![(Match::default(), Arc::new(route))])
 }
 
@@ -274,7 +287,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         .expect("the provider has them")
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream {
+    let mut upstream = Upstream {
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
@@ -285,11 +298,14 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(1),
-        acquire_timeout: if plan.tight {
-            Duration::from_millis(50)
-        } else {
-            Duration::from_secs(60)
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(1)),
+            acquire: Some(if plan.tight {
+                Duration::from_millis(50)
+            } else {
+                Duration::from_secs(60)
+            }),
+            ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
@@ -298,7 +314,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    };
+    if let Some(change) = plan.limits.upstream {
+        change(&mut upstream);
     }
+    upstream
 }
 
 fn lookup(store: &Arc<Store>) -> Lookup {

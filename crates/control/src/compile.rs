@@ -8,6 +8,7 @@
 //! asking a snapshot what it would do.
 
 mod balancing;
+mod discovery;
 mod explain;
 mod filters;
 mod forward;
@@ -39,6 +40,7 @@ pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use report::Report;
 
@@ -53,6 +55,8 @@ pub struct Compiled {
     pub watches: Vec<Arc<Watch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Upstreams whose nodes come from elsewhere.
+    pub discovered: Vec<Wanted>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -89,8 +93,10 @@ pub fn compile(
     };
     let watches = std::mem::take(&mut next.watches);
     let refreshes = std::mem::take(&mut next.refreshes);
+    let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, refreshes, next })
+    let warnings = report.into_faults();
+    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, next })
 }
 
 /// The configuration of a draft, or every fault in it.

@@ -10,6 +10,7 @@
 mod address;
 mod balancing;
 mod check;
+mod discovery;
 mod doubt;
 mod dump;
 mod expand;
@@ -32,6 +33,7 @@ mod timeouts;
 mod tls;
 mod transcode;
 mod units;
+mod untyped;
 mod upstream;
 mod yaml;
 
@@ -45,6 +47,10 @@ pub use address::{Address, AddressError, Network, NodeAddress};
 pub use balancing::{
     BalanceOptions, BalanceWord, FallbackWord, HashOnConfig, LeastRequestConfig, LoadBalancing,
     MaglevConfig, RingHashConfig, SubsetConfig,
+};
+pub use discovery::{
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
+    RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
 };
 pub use dump::dump;
 pub use expand::Environment;
@@ -93,6 +99,7 @@ pub use upstream::{
 pub(crate) use doubt::Doubts;
 pub(crate) use fault::sort;
 pub(crate) use suggest::hint;
+pub(crate) use untyped::untyped;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +133,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Draining.
     pub drain: DrainConfig,
+    /// A directory for what should outlive the process: the last nodes that were discovered. Default:
+    /// what systemd says (`StateDirectory=`), else nothing is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_directory: Option<FilePath>,
 }
 
 /// A configuration that was read without errors.

@@ -4,6 +4,7 @@
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod balancing;
+mod discovery;
 mod examples;
 mod filters;
 mod forwarding;
@@ -133,7 +134,7 @@ routes:
         "c.yaml:8:80: stores.c d.redis.value.hash: give either field, or both host_field and \
          port_field",
         "c.yaml:9:15: stores.e.redis: give only one of url, urls (cluster), and sentinel",
-        "c.yaml:11:9: upstreams.jobs: no nodes; write endpoints or lookup",
+        "c.yaml:11:9: upstreams.jobs: no nodes; write endpoints, discovery, or lookup",
         "c.yaml:12:25: upstreams.a.lookup.store: no store named \"aa\" (did you mean \"a\"?)",
         "c.yaml:12:34: upstreams.a.lookup.key: unknown variable {nope}; there are \
          {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {authority}, {method}, \

@@ -20,6 +20,7 @@ use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
 
+use super::discovery::{self, Means};
 use super::previous::Previous;
 use super::report::Report;
 use super::retry;
@@ -30,6 +31,7 @@ use super::{balancing, http1, http2};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
+use crate::discovery::SourceOptions;
 
 /// What tunnels of a forward proxy go over.
 static TUNNELS: LazyLock<UpstreamConfig> =
@@ -52,6 +54,7 @@ pub(super) struct Plan<'a> {
 
 enum PlannedTargets<'a> {
     Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
+    Discovered { sources: Vec<SourceOptions>, policy: Policy, rules: Rules },
     Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
@@ -85,7 +88,8 @@ pub(super) fn plan<'a>(
             let message = "only protocols tcp and tls have it; requests are told by their fields";
             report.error(format!("{path}.proxy_protocol"), message);
         }
-        let targets = targets(&path, upstream, config, report);
+        let mut means = Means { roots: &mut roots, previous, next: &mut *next, report };
+        let targets = targets(&path, upstream, config, &mut means);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -149,6 +153,10 @@ pub(super) fn finish(
         let targets = match plan.targets {
             PlannedTargets::Balanced { members, policy, rules } => {
                 let endpoints = previous.endpoints(&plan.name, members, next);
+                Targets::Balanced(Balanced { endpoints, policy, rules })
+            }
+            PlannedTargets::Discovered { sources, policy, rules } => {
+                let endpoints = previous.discovered(&plan.name, sources, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
@@ -228,17 +236,29 @@ fn targets<'a>(
     path: &str,
     upstream: &'a UpstreamConfig,
     config: &'a Config,
-    report: &mut Report<'_>,
+    means: &mut Means<'_, '_>,
 ) -> Option<PlannedTargets<'a>> {
-    match (&upstream.lookup, upstream.endpoints.is_empty()) {
-        (Some(found), true) => lookup(&format!("{path}.lookup"), found, config, report),
-        (None, false) => Some(fixed(path, upstream, report)),
-        (None, true) => {
-            report.error(path, "no nodes; write endpoints or lookup");
+    let written = [
+        (!upstream.endpoints.is_empty(), "endpoints"),
+        (upstream.discovery.is_some(), "discovery"),
+        (upstream.lookup.is_some(), "lookup"),
+    ];
+    let names: Vec<_> = written.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    match (names.as_slice(), &upstream.lookup) {
+        (["lookup"], Some(found)) => lookup(&format!("{path}.lookup"), found, config, means.report),
+        (["discovery"], _) => {
+            let sources = discovery::sources(&format!("{path}.discovery"), upstream, means)?;
+            let policy = balancing::policy(&upstream.load_balancing);
+            let rules = balancing::rules(path, upstream, means.report);
+            Some(PlannedTargets::Discovered { sources, policy, rules })
+        }
+        (["endpoints"], _) => Some(fixed(path, upstream, means.report)),
+        ([], _) => {
+            means.report.error(path, "no nodes; write endpoints, discovery, or lookup");
             None
         }
-        (Some(_), false) => {
-            report.error(path, "give only one of endpoints and lookup");
+        (several, _) => {
+            means.report.error(path, format!("give only one of {}", several.join(" and ")));
             None
         }
     }

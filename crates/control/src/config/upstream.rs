@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
 use super::balancing::{HashOnConfig, LoadBalancing, SubsetConfig};
+use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
@@ -17,7 +18,7 @@ use super::timeouts::CallTimeouts;
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
-/// A set of nodes. Exactly one of `endpoints` and `lookup` says which node takes a call.
+/// A set of nodes. Exactly one of `endpoints`, `discovery`, and `lookup` says which node takes a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
@@ -28,7 +29,10 @@ pub struct UpstreamConfig {
     /// The nodes, as `host:port` or with a weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointConfig>,
-    /// How the node of a call is chosen from `endpoints`.
+    /// Where the nodes come from, if they come and go: one source, or a list of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<SourcesOfNodes>,
+    /// How the node of a call is chosen from `endpoints` or `discovery`.
     pub load_balancing: LoadBalancing,
     /// What of a call is hashed, for `ring_hash` and `maglev`: the first that it has. One that has none of them
     /// goes anywhere.
@@ -251,6 +255,7 @@ impl Default for UpstreamConfig {
             protocol: ProtocolWord::default(),
             tls: UpstreamTls::default(),
             endpoints: Vec::new(),
+            discovery: None,
             load_balancing: LoadBalancing::default(),
             hash_on: Vec::new(),
             subset: None,

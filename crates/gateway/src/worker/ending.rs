@@ -38,8 +38,9 @@ impl<I: Io> Worker<I> {
                 return self.drop_link(key);
             }
             // What was due of an open link, such as its age, is not what is waited for now.
-            if link.state != State::Closing {
-                link.due = now + super::timers::CLOSING_TIME_MAX;
+            let due = now + super::timers::CLOSING_TIME_MAX;
+            if link.state != State::Closing || link.due > due {
+                link.due = due;
                 link.closing_mark = link.written;
             }
             link.state = State::Closing;

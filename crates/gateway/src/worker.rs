@@ -37,6 +37,7 @@ mod ending;
 mod failure;
 mod filters;
 mod finish;
+mod flushed;
 mod health;
 mod hedge;
 mod hop;

@@ -291,15 +291,15 @@ impl<I: Io> Worker<I> {
             Event::Informational { tag, .. } => self.on_informational(tag, head),
             Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
             Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
-            Event::Reset { stream, tag, .. } if downstream => {
-                self.on_client_reset((key, stream), tag);
+            Event::Reset { stream, tag, reason, .. } if downstream => {
+                self.on_client_reset((key, stream), tag, reason);
             }
             Event::Reset { tag, reason: Reason::Http1(Fault::ClosedEarly), .. } => {
                 self.on_node_gone(tag, key);
             }
             Event::Reset { tag, code, processed, by, reason, .. } => {
                 self.note_broken(key, Close::of_reason(reason));
-                self.on_node_reset(key, tag, code, (processed, by));
+                self.on_node_reset(key, tag, code, (processed, by, reason));
             }
             Event::Refused { stream, tag, refusal } => {
                 self.note_broken(key, Close::of_refusal(refusal));
@@ -315,6 +315,8 @@ impl<I: Io> Worker<I> {
                 if let Some(link) = self.links.get_mut(key) {
                     link.ending.leave(Close::GoAway);
                 }
+                // Calls that the peer will not look at are told of first: the end would hide them.
+                self.take_events(key);
                 self.end_if_unused(key);
             }
             Event::Drained => self.on_drained(key),
@@ -323,8 +325,11 @@ impl<I: Io> Worker<I> {
                     debug!(peer = %link.peer, downstream, %error, "connection ended for an error");
                 }
                 self.stats.downstream_errors.add(u64::from(downstream));
-                self.on_loss(key, Loss::Protocol);
-                self.close_link(key, Close::of_error(error));
+                let late = matches!(error.reason, Reason::HeaderLate | Reason::PrefaceLate);
+                self.stats.parse_timeouts.add(u64::from(downstream && late));
+                let close = Close::of_error(error);
+                self.on_loss(key, Loss::of_error(close));
+                self.close_link(key, close);
             }
         }
     }
@@ -367,6 +372,9 @@ impl<I: Io> Worker<I> {
         }
         if link.state == State::Closing && link.is_flushed() {
             return self.linger(key);
+        }
+        if !link.unflushed.is_empty() {
+            self.on_flushed(key);
         }
         self.take_events(key);
         self.read_again(key);

@@ -199,7 +199,7 @@ impl<I: Io> Worker<I> {
                 State::Open => "open",
                 State::Closing | State::Lingering => "closing",
             },
-            protocol: if link.tls.is_some() { "h2" } else { "h2c" },
+            protocol: link.spoken(),
             streams: link.codec.active_streams(),
             pending_bytes: link.codec.waiting_bytes(),
             age: self.now.since(link.opened),

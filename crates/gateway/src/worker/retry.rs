@@ -58,7 +58,8 @@ impl<I: Io> Worker<I> {
     /// rule. `false`: there is no other, or enough have been tried.
     pub(super) fn fail_over(&mut self, key: Key, cause: Cause) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
-        let is_unreached = matches!(cause, Cause::ConnectFailed | Cause::ConnectTimeout);
+        let is_unreached =
+            matches!(cause, Cause::ConnectFailed | Cause::ConnectTimeout | Cause::TlsTimeout);
         if !is_unreached || !exchange.is_repeatable() || self.is_ending() {
             return false;
         }

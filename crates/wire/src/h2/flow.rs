@@ -107,6 +107,12 @@ impl Credit {
         self.window.grow(increment).ok().map(|()| increment)
     }
 
+    /// All that was received is taken, whoever had it.
+    pub(super) fn refund(&mut self) {
+        let open = u32::try_from(self.window.available()).unwrap_or(u32::MAX);
+        self.owed = self.size.saturating_sub(open);
+    }
+
     /// Makes the window larger; the difference is owed.
     pub(super) fn enlarge(&mut self, size: u32) {
         let size = size.min(WINDOW_MAX);

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use ids::Ids;
 
 use super::flow::{Credit, Window};
+use super::lingering::Lingering;
 use super::state::{Cause, State};
 use super::waiting::Waiting;
 use crate::Time;
@@ -41,6 +42,8 @@ pub(super) struct Stream {
     /// Decoded bytes of its sections, forgiven by the guard at a clean end.
     pub(super) section_bytes: u32,
     pub(super) waiting: Option<Box<Waiting>>,
+    /// Its reply is complete, and what is left of the request is read to no purpose.
+    pub(super) lingering: Option<Box<Lingering>>,
     /// Neighbours in the queue of those that can send waiting data.
     ready: Links,
 }
@@ -139,6 +142,7 @@ impl Stream {
             content_left: NO_LENGTH,
             section_bytes: 0,
             waiting: None,
+            lingering: None,
             ready: Links::default(),
         }
     }

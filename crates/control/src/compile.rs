@@ -35,6 +35,7 @@ pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
+pub use transcode::DescriptorWatch;
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
 use crate::reflection::refresh::Refresh;
@@ -49,6 +50,8 @@ pub struct Compiled {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// What the next compilation carries over.
@@ -89,9 +92,11 @@ pub fn compile(
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
     let watches = std::mem::take(&mut next.watches);
+    let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, refreshes, next })
+    let warnings = report.into_faults();
+    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, next })
 }
 
 /// The configuration of a draft, or every fault in it.

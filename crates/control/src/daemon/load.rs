@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{self, Compiled, Previous, Watch, compile};
+use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::reflection::refresh::Refresh;
 use crate::stores::Stores;
@@ -27,6 +27,8 @@ pub struct Current {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// When it was loaded, since 1970-01-01 UTC.
@@ -64,11 +66,13 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, refreshes, next } = compiled;
+        let Compiled { snapshot, warnings, watches, descriptors, refreshes, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        Ok((Current { loaded, snapshot, warnings, watches, refreshes, loaded_at }, next))
+        let current =
+            Current { loaded, snapshot, warnings, watches, descriptors, refreshes, loaded_at };
+        Ok((current, next))
     });
     finished(task.await)
 }

@@ -175,6 +175,23 @@ fn an_early_reply_is_followed_by_a_reset_in_the_end() {
     script.expect_stream_error(1, ErrorCode::NO_ERROR);
 }
 
+/// §8.1: a request that says that it is too long is stopped at once, to the byte.
+#[test]
+fn what_is_known_to_be_too_much_is_not_waited_for() {
+    let config = Config { linger_bytes_max: 20_000, ..Config::default() };
+    for (length, is_reset) in [("20000", false), ("20001", true)] {
+        let mut script = Script::with(Role::Server, &config);
+        script.send(headers(1, flag::NONE, &with_length(REQUEST, length)));
+        let [Seen::Head { stream, .. }] = script.events()[..] else { panic!() };
+        script.command(|connection| {
+            connection.send_head(stream, &head(REPLY), End::Stream);
+            connection.reset_after_data(stream, ErrorCode::NO_ERROR);
+        });
+        let kinds: Vec<_> = script.frames().iter().map(|frame| frame.kind).collect();
+        assert_eq!(kinds.contains(&kind::RST_STREAM), is_reset, "{length}: {kinds:?}");
+    }
+}
+
 /// §8.1: the same with a reply that waits for its window.
 #[test]
 fn a_waiting_reply_goes_before_the_reset() {

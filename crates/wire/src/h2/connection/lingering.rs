@@ -8,6 +8,7 @@ use super::Connection;
 use crate::Time;
 use crate::codec::{ErrorCode, Role, StreamKey};
 use crate::h2::lingering::Lingering;
+use crate::h2::streams::NO_LENGTH;
 use crate::h2::timers::Timer;
 
 // === impl Connection ===
@@ -16,18 +17,23 @@ impl Connection {
     /// All that we have to say on a stream is said.
     pub(super) fn end_after_reply(&mut self, key: StreamKey, code: ErrorCode) {
         let bytes_left = self.config.linger_bytes_max;
+        let most = u64::from(bytes_left.min(self.credit.open()));
         let Some(stream) = self.streams.get_mut(key) else { return };
         let lingers = self.role == Role::Server
             && code == ErrorCode::NO_ERROR
             && stream.state.is_sent()
-            && bytes_left > 0;
+            && bytes_left > 0
+            // What is known to be too much is stopped at once: who reads nothing more would wait for ever.
+            && (stream.content_left == NO_LENGTH || stream.content_left <= most);
         if !lingers {
             return self.reset(key, code);
         }
         stream.flags.discards = true;
         stream.lingering = Some(Box::new(Lingering { code, bytes_left, until: None }));
-        // Nobody takes what the peer has sent so far.
+        // Nobody takes what the peer has sent so far. It gets all of the window at once, right behind the reply: some
+        // clients read nothing more of the connection once they have that, and would wait for credit for ever.
         stream.credit.refund();
+        stream.credit.enlarge(stream.credit.size().saturating_add(bytes_left));
         let ungranted = std::mem::take(&mut stream.ungranted);
         self.owe_stream(key, 0);
         self.ungrant(u64::from(ungranted));
@@ -36,16 +42,13 @@ impl Connection {
         }
     }
 
-    /// So many bytes of a request came that nobody wants. The peer may send as many more, or has sent too many.
+    /// So many bytes of a request came that nobody wants.
     #[cold]
     pub(super) fn linger(&mut self, key: StreamKey, bytes: u32) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let Some(lingering) = &mut stream.lingering else { return };
         match lingering.bytes_left.checked_sub(bytes) {
-            Some(left) => {
-                lingering.bytes_left = left;
-                self.owe_stream(key, bytes);
-            }
+            Some(left) => lingering.bytes_left = left,
             None => {
                 let code = lingering.code;
                 self.reset(key, code);

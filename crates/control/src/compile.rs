@@ -38,6 +38,7 @@ pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
+pub use transcode::DescriptorWatch;
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
 use crate::discovery::Wanted;
@@ -53,6 +54,8 @@ pub struct Compiled {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
@@ -92,11 +95,12 @@ pub fn compile(
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
     let watches = std::mem::take(&mut next.watches);
+    let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
     let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, next })
+    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, next })
 }
 
 /// The configuration of a draft, or every fault in it.

@@ -87,6 +87,12 @@ pub(crate) fn fuzz(rounds: &str) -> Result<(), String> {
     fuzz_smoke(rounds, &mut Tally::default())
 }
 
+/// Draws the pictures of how calls are balanced. The test that compares them writes them, too.
+pub(crate) fn spread() -> Result<(), String> {
+    let arguments = ["test", "-p", "narrows-gateway", "--test", "spread"];
+    run(cargo(&arguments).env("NARROWS_WRITE_DOCS", "1"))
+}
+
 fn clippy() -> Result<(), String> {
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }

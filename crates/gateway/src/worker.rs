@@ -49,6 +49,7 @@ mod reply;
 mod request;
 mod retry;
 mod stages;
+mod sticky;
 mod timers;
 mod transcode;
 mod upstream;
@@ -135,6 +136,8 @@ pub struct Worker<I: Io> {
     known_targets: HashMap<(usize, usize), (Arc<Target>, Key), Fast>,
     /// The endpoints of balanced upstreams.
     peers: Peers,
+    /// When the pins of sessions are to be made to last longer, by the hashes of their keys.
+    touched: HashMap<u64, Time, Fast>,
     methods: HashMap<Box<[u8]>, Arc<MethodStats>, Fast>,
     other_methods: Arc<MethodStats>,
     /// Links with output, links to read again, links whose output holds ranges of the read buffer.
@@ -205,6 +208,7 @@ impl<I: Io> Worker<I> {
             bound,
             known_targets: HashMap::default(),
             peers: Peers::default(),
+            touched: HashMap::default(),
             methods: HashMap::default(),
             other_methods,
             dirty: Vec::new(),

@@ -22,6 +22,8 @@ mod retry;
 mod rng;
 mod setup;
 #[cfg(test)]
+mod sticky;
+#[cfg(test)]
 mod volumes;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ use super::report::Report;
 use super::retry;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, balancing, http1, http2};
+use super::{NEVER, balancing, http1, http2, sticky};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
@@ -49,9 +49,19 @@ pub(super) struct Plan<'a> {
 }
 
 enum PlannedTargets<'a> {
-    Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
+    Balanced {
+        members: Vec<Member>,
+        policy: Policy,
+        rules: Rules,
+        sticky: Option<sticky::Plan<'a>>,
+    },
     Asked(Networks),
-    Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
+    Lookup {
+        store: &'a str,
+        key: Template,
+        config: &'a LookupConfig,
+        on_missing: OnMissing,
+    },
 }
 
 /// Plans every upstream. Their order is that of the indices in the snapshot.
@@ -83,7 +93,7 @@ pub(super) fn plan<'a>(
             let message = "only protocols tcp and tls have it; requests are told by their fields";
             report.error(format!("{path}.proxy_protocol"), message);
         }
-        let targets = targets(&path, upstream, config, report);
+        let targets = targets((&path, name), upstream, config, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -145,7 +155,8 @@ pub(super) fn finish(
     let make = |plan: Plan<'_>| {
         let config = plan.config;
         let targets = match plan.targets {
-            PlannedTargets::Balanced { members, policy, rules } => {
+            PlannedTargets::Balanced { members, policy, rules, sticky } => {
+                let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.endpoints(&plan.name, members, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
@@ -224,14 +235,19 @@ fn trust(path: &str, upstream: &UpstreamConfig, roots: &mut ClientRoots, report:
 }
 
 fn targets<'a>(
-    path: &str,
+    (path, name): (&str, &str),
     upstream: &'a UpstreamConfig,
     config: &'a Config,
     report: &mut Report<'_>,
 ) -> Option<PlannedTargets<'a>> {
     match (&upstream.lookup, upstream.endpoints.is_empty()) {
+        (Some(_), true) if upstream.sticky.is_some() => {
+            let message = "a lookup names the node already; this is for endpoints";
+            report.error(format!("{path}.sticky"), message);
+            None
+        }
         (Some(found), true) => lookup(&format!("{path}.lookup"), found, config, report),
-        (None, false) => Some(fixed(path, upstream, report)),
+        (None, false) => fixed((path, name), upstream, config, report),
         (None, true) => {
             report.error(path, "no nodes; write endpoints or lookup");
             None
@@ -243,7 +259,12 @@ fn targets<'a>(
     }
 }
 
-fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
+fn fixed<'a>(
+    (path, name): (&str, &str),
+    upstream: &'a UpstreamConfig,
+    config: &Config,
+    report: &mut Report<'_>,
+) -> Option<PlannedTargets<'a>> {
     let mut members: Vec<Member> = Vec::new();
     for (at, endpoint) in upstream.endpoints.iter().enumerate() {
         let member = balancing::member(endpoint);
@@ -255,7 +276,13 @@ fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> 
     }
     let policy = balancing::policy(&upstream.load_balancing);
     let rules = balancing::rules(path, upstream, report);
-    PlannedTargets::Balanced { members, policy, rules }
+    let sticky = match &upstream.sticky {
+        Some(sticky) => {
+            Some(sticky::plan((&format!("{path}.sticky"), name), sticky, config, report)?)
+        }
+        None => None,
+    };
+    Some(PlannedTargets::Balanced { members, policy, rules, sticky })
 }
 
 fn lookup<'a>(

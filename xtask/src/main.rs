@@ -21,6 +21,7 @@ usage: cargo xtask <command>
   spread               draws the pictures of docs/balancing.md anew
   rfc                  the sections of the RFCs that no code cites or no test names
   bench                says how the speed is measured
+  bench http1|tcp      measures HTTP/1.1, or opaque bytes, beside other proxies in the same run
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             println!("{}", steps::BENCH);
             Ok(())
         }
+        ["bench", kind @ ("http1" | "tcp")] => steps::bench(kind),
         _ => Err(format!("{USAGE}\nsteps: {}", steps::names())),
     };
     match outcome {

@@ -9,7 +9,7 @@ use narrows_gateway::lookup::Store;
 use narrows_gateway::route::Template;
 
 use super::report::Report;
-use crate::config::{Config, OnGoneConfig, StickyConfig, StoreConfig, ValueForm};
+use crate::config::{Config, OnGoneConfig, StickyConfig, StoreConfig, UpstreamConfig, ValueForm};
 
 /// A session that is kept for less is none; the embedded store counts in seconds.
 const TTL_MIN: Duration = Duration::from_secs(1);
@@ -21,8 +21,21 @@ pub(super) struct Plan<'a> {
     cookie: Option<SessionCookie>,
 }
 
-/// Finds what is wrong. `upstream` is its name: sessions of different upstreams have nothing to do with each other.
+/// Finds what is wrong; `None` if anything is. `name` is that of the upstream: sessions of different ones have nothing
+/// to do with each other.
 pub(super) fn plan<'a>(
+    (path, name): (&str, &str),
+    upstream: &'a UpstreamConfig,
+    config: &Config,
+    report: &mut Report<'_>,
+) -> Option<Option<Plan<'a>>> {
+    match &upstream.sticky {
+        Some(sticky) => of((&format!("{path}.sticky"), name), sticky, config, report).map(Some),
+        None => Some(None),
+    }
+}
+
+fn of<'a>(
     (path, upstream): (&str, &str),
     sticky: &'a StickyConfig,
     config: &Config,

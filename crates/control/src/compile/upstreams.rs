@@ -15,19 +15,23 @@ use narrows_gateway::snapshot::{
     ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_gateway::timeout::NEVER;
 use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
 
+use super::discovery::{self, Means};
 use super::previous::Previous;
 use super::report::Report;
 use super::retry;
+use super::timeouts;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, balancing, http1, http2, sticky};
+use super::{balancing, http1, http2, sticky};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
+use crate::discovery::SourceOptions;
 
 /// What tunnels of a forward proxy go over.
 static TUNNELS: LazyLock<UpstreamConfig> =
@@ -51,6 +55,12 @@ pub(super) struct Plan<'a> {
 enum PlannedTargets<'a> {
     Balanced {
         members: Vec<Member>,
+        policy: Policy,
+        rules: Rules,
+        sticky: Option<sticky::Plan<'a>>,
+    },
+    Discovered {
+        sources: Vec<SourceOptions>,
         policy: Policy,
         rules: Rules,
         sticky: Option<sticky::Plan<'a>>,
@@ -84,7 +94,7 @@ pub(super) fn plan<'a>(
         };
         let path_tls = format!("{path}.tls");
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
-        let h2 = http2::upstream(&path, &upstream.http2, report);
+        let h2 = http2::upstream(&path, upstream, report);
         let h1 = http1::upstream(&path, upstream, report);
         let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
@@ -93,7 +103,8 @@ pub(super) fn plan<'a>(
             let message = "only protocols tcp and tls have it; requests are told by their fields";
             report.error(format!("{path}.proxy_protocol"), message);
         }
-        let targets = targets((&path, name), upstream, config, report);
+        let mut means = Means { roots: &mut roots, previous, next: &mut *next, report };
+        let targets = targets((&path, name), upstream, config, &mut means);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -132,7 +143,7 @@ fn forward<'a>(
         for (kind, config) in [("tunnels", &*TUNNELS), ("requests", &*REQUESTS)] {
             let carried = (previous, &mut *next);
             let tls = tls::client(&path, &config.tls, tls::ALPN_NONE, roots, carried, report);
-            let h2 = http2::upstream(&path, &config.http2, report);
+            let h2 = http2::upstream(&path, config, report);
             let h1 = http1::upstream(&path, config, report);
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
@@ -160,6 +171,11 @@ pub(super) fn finish(
                 let endpoints = previous.endpoints(&plan.name, members, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
+            PlannedTargets::Discovered { sources, policy, rules, sticky } => {
+                let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
+                let endpoints = previous.discovered(&plan.name, sources, next);
+                Targets::Balanced(Balanced { endpoints, policy, rules })
+            }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
                 store: stores[store].clone(),
@@ -184,8 +200,7 @@ pub(super) fn finish(
             transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
-            connect_timeout: config.connect_timeout.0,
-            acquire_timeout: config.acquire_timeout.0,
+            timeouts: timeouts::compile(&config.timeouts),
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
@@ -238,22 +253,35 @@ fn targets<'a>(
     (path, name): (&str, &str),
     upstream: &'a UpstreamConfig,
     config: &'a Config,
-    report: &mut Report<'_>,
+    means: &mut Means<'_, '_>,
 ) -> Option<PlannedTargets<'a>> {
-    match (&upstream.lookup, upstream.endpoints.is_empty()) {
-        (Some(_), true) if upstream.sticky.is_some() => {
-            let message = "a lookup names the node already; this is for endpoints";
-            report.error(format!("{path}.sticky"), message);
+    let written = [
+        (!upstream.endpoints.is_empty(), "endpoints"),
+        (upstream.discovery.is_some(), "discovery"),
+        (upstream.lookup.is_some(), "lookup"),
+    ];
+    let names: Vec<_> = written.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    match (names.as_slice(), &upstream.lookup) {
+        (["lookup"], _) if upstream.sticky.is_some() => {
+            let message = "a lookup names the node already; this is for endpoints and discovery";
+            means.report.error(format!("{path}.sticky"), message);
             None
         }
-        (Some(found), true) => lookup(&format!("{path}.lookup"), found, config, report),
-        (None, false) => fixed((path, name), upstream, config, report),
-        (None, true) => {
-            report.error(path, "no nodes; write endpoints or lookup");
+        (["lookup"], Some(found)) => lookup(&format!("{path}.lookup"), found, config, means.report),
+        (["discovery"], _) => {
+            let sources = discovery::sources(&format!("{path}.discovery"), upstream, means)?;
+            let policy = balancing::policy(&upstream.load_balancing);
+            let rules = balancing::rules(path, upstream, means.report);
+            let sticky = sticky::plan((path, name), upstream, config, means.report)?;
+            Some(PlannedTargets::Discovered { sources, policy, rules, sticky })
+        }
+        (["endpoints"], _) => fixed((path, name), upstream, config, means.report),
+        ([], _) => {
+            means.report.error(path, "no nodes; write endpoints, discovery, or lookup");
             None
         }
-        (Some(_), false) => {
-            report.error(path, "give only one of endpoints and lookup");
+        (several, _) => {
+            means.report.error(path, format!("give only one of {}", several.join(" and ")));
             None
         }
     }
@@ -276,12 +304,7 @@ fn fixed<'a>(
     }
     let policy = balancing::policy(&upstream.load_balancing);
     let rules = balancing::rules(path, upstream, report);
-    let sticky = match &upstream.sticky {
-        Some(sticky) => {
-            Some(sticky::plan((&format!("{path}.sticky"), name), sticky, config, report)?)
-        }
-        None => None,
-    };
+    let sticky = sticky::plan((path, name), upstream, config, report)?;
     Some(PlannedTargets::Balanced { members, policy, rules, sticky })
 }
 

@@ -70,8 +70,11 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
         transcoding: None,
         h2: h2.clone(),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(5),
-        acquire_timeout: Duration::from_secs(5),
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(5)),
+            acquire: Some(Duration::from_secs(5)),
+            ..Timeouts::default()
+        },
         idle_timeout: Duration::from_secs(60),
         max_connection_age: None,
         max_connections: 64,
@@ -88,6 +91,7 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2,
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),

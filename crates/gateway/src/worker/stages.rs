@@ -6,10 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use narrows_wire::codec::End;
-use narrows_wire::{Head, HeadBytes, Name};
+use narrows_wire::{Head, HeadBytes, Indexing, Name};
 
 use super::Worker;
-use crate::exchange::{Exchange, MessageSize};
+use crate::exchange::{Exchange, MessageSize, Progress};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -21,7 +21,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let before = [Name::Path, Name::Method].map(|name| exchange.head.get(name).map(Box::from));
         exchange.stages.push(stage, &mut exchange.head);
-        let Exchange { head, original_path, original_method, .. } = exchange;
+        let Exchange { head, original_path, original_method, .. } = &mut **exchange;
         for (name, before, original) in
             [(Name::Path, &before[0], original_path), (Name::Method, &before[1], original_method)]
         {
@@ -33,11 +33,39 @@ impl<I: Io> Worker<I> {
         exchange.reply.is_staged = true;
     }
 
+    /// Asks for a body that waits to be asked for. The node gets another one, so it is not its to say whether it
+    /// wants this one (RFC 9110 §10.1.1).
+    pub(super) fn ask_for_body(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.head.get(Name::Expect).is_none() {
+            return;
+        }
+        exchange.head.remove(Name::Expect);
+        let (client, is_awaited) = (exchange.client, exchange.request.progress != Progress::Ended);
+        let mut head = self.spare_head();
+        head.push(Name::Status, b"100", Indexing::MayRepeat);
+        if let Some(link) = self.links.get_mut(client.link).filter(|_| is_awaited) {
+            link.codec.send_informational(client.stream, &head);
+            self.mark_dirty(client.link);
+        }
+        self.keep_head(head);
+    }
+
     /// Passes bytes of a request through the stages, and on.
     pub(super) fn pass_request(&mut self, key: Key, data: &[u8], end: End) {
+        self.pass_request_on(key, (data, end), end);
+    }
+
+    /// A request ends with trailers: what the stages still hold of its body goes before them.
+    pub(super) fn pass_request_rest(&mut self, key: Key) {
+        self.pass_request_on(key, (&[], End::Stream), End::Open);
+    }
+
+    /// `end` is that of what comes out.
+    fn pass_request_on(&mut self, key: Key, (data, end_of_data): (&[u8], End), end: End) {
         let mut out = self.spare_bodies.pop().unwrap_or_default();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match guarded(|| exchange.stages.request(data, end, &mut out)) {
+        match guarded(|| exchange.stages.request(data, end_of_data, &mut out)) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
                 let limit = exchange.message_bytes_max();
@@ -71,7 +99,8 @@ impl<I: Io> Worker<I> {
         match self.emit(key, emitted) {
             Ok(_) if ended => self.on_reply_end(key),
             Ok(credit) => {
-                if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
+                if let Some(node) = self.exchanges.get(key).and_then(|exchange| exchange.node_leg())
+                {
                     self.grant(node, credit);
                 }
             }

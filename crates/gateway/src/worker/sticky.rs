@@ -224,7 +224,7 @@ impl<I: Io> Worker<I> {
 
     /// Parks an exchange for a moment, after which it looks for its node again.
     fn wait_for_node(&mut self, key: Key, patience: Duration) -> Result<(), Failure> {
-        if let Some(leg) = self.exchanges.get(key).and_then(Exchange::node_leg) {
+        if let Some(leg) = self.exchanges.get(key).and_then(|exchange| exchange.node_leg()) {
             self.leave_node(key, leg.link);
         }
         let now = self.now;

@@ -28,6 +28,7 @@ use super::call::{CHANCE_MODES, Call, MODES, Mode};
 use super::client::Client;
 use super::control::{Control, Posted};
 use super::filters::broken_chain;
+use super::mixed::setup as mixed;
 use super::net::{Net, Welcome};
 use super::node::Node;
 use super::rng::Rng;
@@ -56,8 +57,12 @@ pub struct Plan {
     pub tight: bool,
     /// The route has filters that fail, in all ways.
     pub broken_filters: bool,
+    /// Nodes of HTTP/1.1 close connections that rest soon, and at the worst time.
+    pub hasty: bool,
     /// Calls of each client.
     pub calls: usize,
+    /// Calls of each client of other protocols than gRPC over HTTP/2; 0: there are none.
+    pub mixed: usize,
     /// Limits that the others of this plan do not press against.
     pub limits: Limits,
 }
@@ -83,6 +88,12 @@ pub struct Limits {
     pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
+    /// What else the listener is to be like.
+    pub listener: Option<fn(&mut Listener)>,
+    /// What else the route is to be like.
+    pub route: Option<fn(&mut Route)>,
+    /// What else the upstream is to be like.
+    pub upstream: Option<fn(&mut Upstream)>,
 }
 
 /// Where the gateway listens.
@@ -94,7 +105,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
     let (nodes, jobs) = nodes_and_jobs(&mut rng, &net, plan);
-    let snapshot = Arc::new(snapshot(&store, plan));
+    let snapshot = Arc::new(snapshot(&store, plan, None));
     let posted = Posted::new(plan.limits.jobs_max);
     let woken = net.waker();
     let (mailbox, receiver) = Mailbox::new(Arc::new(move || woken.store(true, Ordering::Relaxed)));
@@ -112,12 +123,14 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     });
     let clients = (0..CLIENTS).map(|at| client(&mut rng, at, plan)).collect();
     let control = Control::new(Rng::new(rng.next()), posted, store, jobs);
+    let others = if plan.mixed > 0 { mixed::actors(&mut rng, &net, plan) } else { vec![] };
     let trouble = plan.cuts || plan.goaways;
     World {
         plan,
         worker_due: Time::ZERO,
         faults_due: if trouble { Time::ZERO } else { Time::NEVER },
         reload_due: if plan.reloads { Time::ZERO } else { Time::NEVER },
+        other_due: Time::NEVER,
         rng,
         net,
         worker: worker.expect("the simulated world can listen"),
@@ -127,6 +140,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
         snapshot,
         clients,
         nodes,
+        others,
         wrong: vec![],
     }
 }
@@ -137,12 +151,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     else {
         unreachable!("the upstream of the world looks targets up");
     };
-    let mut new = snapshot(&lookup.store, plan);
-    new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
-    let stats = old.router.route(0).stats.clone();
-    new.router = router(stats, plan);
-    new.listeners = old.listeners.clone();
-    Arc::new(new)
+    Arc::new(snapshot(&lookup.store, plan, Some(old)))
 }
 
 fn nodes_and_jobs(
@@ -205,8 +214,9 @@ fn call(rng: &mut Rng, id: u64) -> Call {
     Call { id, mode, job, up, down: size(rng), received: 0, fate: None, message: String::new() }
 }
 
-fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
-    let listener = Listener {
+/// `before`: the one that it follows, whose counters go on.
+fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapshot {
+    let mut listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
         tls: plan.limits.tls.then(server_tls),
@@ -214,7 +224,8 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
-        h2: Arc::new(h2::Config::default()),
+        timeouts: Timeouts::default(),
+        h2: Arc::new(h2::Config { connect_protocol: true, ..h2::Config::default() }),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(30),
@@ -224,13 +235,33 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         tcp_keepalive: Duration::from_secs(60),
         stats: Arc::new(ListenerStats::new(1)),
     };
-    Snapshot {
+    if let Some(change) = plan.limits.listener {
+        change(&mut listener);
+    }
+    let new = (Arc::new(UpstreamStats::new(1)), Arc::new(RouteStats::new(1)));
+    let (upstream_stats, route_stats) = before.map_or(new, |old| {
+        let route = old.router.routes().find(|route| &*route.name == "jobs");
+        (old.upstreams[0].stats.clone(), route.expect("it has always been there").stats.clone())
+    });
+    let mut snapshot = Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
-        router: router(Arc::new(RouteStats::new(1)), plan),
-        upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
+        router: Router::default(),
+        upstreams: vec![Arc::new(upstream(store, upstream_stats, plan))],
         access_log: AccessLog::Off,
+    };
+    let mut routes = vec![(Match::default(), Arc::new(route(route_stats, plan)))];
+    if plan.mixed > 0 {
+        mixed::extend(&mut snapshot, &mut routes, before);
     }
+    snapshot.router = Router::new(routes);
+    if plan.mixed > 0 {
+        mixed::listen(&mut snapshot, before);
+    }
+    if let Some(before) = before {
+        snapshot.listeners = before.listeners.clone();
+    }
+    snapshot
 }
 
 fn server_tls() -> Arc<ServerTls> {
@@ -248,8 +279,8 @@ fn server_tls() -> Arc<ServerTls> {
     Arc::new(ServerTls { config: Arc::new(config), certificates, authorities: Authorities::Any })
 }
 
-fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
-    let route = Route {
+fn route(stats: Arc<RouteStats>, plan: Plan) -> Route {
+    let mut route = Route {
         name: "jobs".into(),
         upstream: Some(0),
         timeouts: Timeouts {
@@ -266,7 +297,10 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
         grpc_web: Translate::No,
         stats,
     };
-    Router::new(vec![(Match::default(), Arc::new(route))])
+    if let Some(change) = plan.limits.route {
+        change(&mut route);
+    }
+    route
 }
 
 fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstream {
@@ -276,7 +310,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         .expect("the provider has them")
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream {
+    let mut upstream = Upstream {
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
@@ -291,11 +325,14 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(1),
-        acquire_timeout: if plan.tight {
-            Duration::from_millis(50)
-        } else {
-            Duration::from_secs(60)
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(1)),
+            acquire: Some(if plan.tight {
+                Duration::from_millis(50)
+            } else {
+                Duration::from_secs(60)
+            }),
+            ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
@@ -304,7 +341,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    };
+    if let Some(change) = plan.limits.upstream {
+        change(&mut upstream);
     }
+    upstream
 }
 
 fn lookup(store: &Arc<Store>) -> Lookup {
@@ -321,6 +362,6 @@ fn age_max(plan: Plan) -> Option<Duration> {
     plan.tight.then_some(Duration::from_millis(300))
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }

@@ -18,6 +18,7 @@ usage: cargo xtask <command>
   test                 everything that continuous integration checks
   test --only <step>   one step of it, by its name
   fuzz [rounds]        replays the corpora, then runs so many mutations of them (default 1000000 a target)
+  spread               draws the pictures of docs/balancing.md anew
   rfc                  the sections of the RFCs that no code cites or no test names
   bench                says how the speed is measured
   bench http1|tcp      measures HTTP/1.1, or opaque bytes, beside other proxies in the same run
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         ["test", "--only", name] => steps::run_one(name),
         ["fuzz"] => steps::fuzz("1000000"),
         ["fuzz", rounds] => steps::fuzz(rounds),
+        ["spread"] => steps::spread(),
         ["rfc"] => rfc::report(),
         ["bench"] => {
             println!("{}", steps::BENCH);

@@ -88,6 +88,12 @@ pub(crate) fn fuzz(rounds: &str) -> Result<(), String> {
     fuzz_smoke(rounds, &mut Tally::default())
 }
 
+/// Draws the pictures of how calls are balanced. The test that compares them writes them, too.
+pub(crate) fn spread() -> Result<(), String> {
+    let arguments = ["test", "-p", "narrows-gateway", "--test", "spread"];
+    run(cargo(&arguments).env("NARROWS_WRITE_DOCS", "1"))
+}
+
 /// Narrows, built for release, beside other proxies under one load.
 pub(crate) fn bench(kind: &str) -> Result<(), String> {
     run(&mut cargo(&["build", "--release", "-p", "narrows"]))?;

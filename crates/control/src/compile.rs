@@ -20,6 +20,7 @@ mod previous;
 mod report;
 mod retry;
 mod routes;
+mod sticky;
 mod stores;
 mod timeouts;
 mod tls;
@@ -40,7 +41,7 @@ pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 pub use transcode::DescriptorWatch;
 
-use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded, UpstreamConfig};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use report::Report;
@@ -169,8 +170,11 @@ fn unused(config: &Config, report: &mut Report<'_>) {
         }
     }
     for name in config.stores.keys() {
-        let mut lookups = config.upstreams.values().filter_map(|u| u.lookup.as_ref());
-        if !lookups.any(|lookup| lookup.store == *name) {
+        let uses = |upstream: &UpstreamConfig| {
+            upstream.lookup.as_ref().is_some_and(|lookup| lookup.store == *name)
+                || upstream.sticky.as_ref().is_some_and(|sticky| sticky.store == *name)
+        };
+        if !config.upstreams.values().any(uses) {
             report.warn(format!("stores.{name}"), "no upstream looks anything up here");
         }
     }

@@ -25,6 +25,8 @@ mod retry;
 mod rng;
 mod setup;
 #[cfg(test)]
+mod sticky;
+#[cfg(test)]
 mod views;
 #[cfg(test)]
 mod volumes;

@@ -107,7 +107,8 @@ pub(super) fn access_log(current: &Current) -> Option<Settings> {
 fn in_use(snapshot: &Snapshot) -> Vec<Arc<Store>> {
     let lookup = |targets: &Targets| match targets {
         Targets::Lookup(lookup) => Some(lookup.store.clone()),
-        Targets::Balanced(_) | Targets::Asked(_) => None,
+        Targets::Balanced(balanced) => Some(balanced.rules.sticky.as_ref()?.store.clone()),
+        Targets::Asked(_) => None,
     };
     snapshot.upstreams.iter().filter_map(|upstream| lookup(&upstream.targets)).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use narrows_gateway::balance::Balanced;
+use narrows_gateway::balance::{Balanced, Sticky};
 use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
 use narrows_gateway::filter::Chain;
@@ -82,6 +82,8 @@ pub struct Limits {
     pub jobs_max: Option<usize>,
     /// The upstream is a set of nodes, any of which takes any call.
     pub balanced: Option<fn() -> Balanced>,
+    /// What keeps sessions at one node of the set.
+    pub sticky: Option<fn(&Arc<Store>) -> Sticky>,
     /// When a second node is asked as well.
     pub hedge: Option<Duration>,
     /// When calls are tried again.
@@ -313,7 +315,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
         targets: match plan.limits.balanced {
-            Some(nodes) => Targets::Balanced(nodes()),
+            Some(nodes) => {
+                let mut nodes = nodes();
+                nodes.rules.sticky = plan.limits.sticky.map(|sticky| sticky(store));
+                Targets::Balanced(nodes)
+            }
             None => Targets::Lookup(lookup(store)),
         },
         transcoding: None,

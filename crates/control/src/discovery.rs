@@ -7,6 +7,7 @@
 //! a reload that leaves them as they are does not touch them.
 //! Invariant: whatever happens to a source, no worker waits, and no node is lost because of silence.
 
+mod dns;
 mod etcd;
 mod file;
 mod guard;
@@ -26,6 +27,7 @@ use narrows_gateway::clock;
 use narrows_gateway::endpoints::{Endpoints, Member};
 use tokio::task::JoinSet;
 
+pub use self::dns::{DnsName, Records};
 pub use self::etcd::EtcdPrefix;
 pub use self::guard::Rules;
 use self::keeper::{Keeper, Sink};

@@ -11,11 +11,11 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use crate::config::{
-    DiscoveryConfig, EtcdConfig, NodeAddress, Secret, SourcesOfNodes, UpstreamConfig, UpstreamTls,
-    ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, NodeAddress, Secret, SourcesOfNodes,
+    UpstreamConfig, UpstreamTls, ZookeeperConfig,
 };
 use crate::connect::Node as Server;
-use crate::discovery::{EtcdPrefix, Place, Rules, SourceOptions, ZookeeperPath};
+use crate::discovery::{DnsName, EtcdPrefix, Place, Records, Rules, SourceOptions, ZookeeperPath};
 use crate::etcd::EtcdOptions;
 use crate::zookeeper::ZookeeperOptions;
 
@@ -26,6 +26,9 @@ pub(super) struct Means<'a, 'r> {
     pub(super) next: &'a mut Previous,
     pub(super) report: &'a mut Report<'r>,
 }
+
+/// At least between two questions to DNS.
+const TTL_MIN: Duration = Duration::from_millis(100);
 
 /// The longest and the shortest time of a session in ZooKeeper.
 const SESSION_TIMEOUTS: (Duration, Duration) =
@@ -67,6 +70,9 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
         return None;
     };
     let path = format!("{path}.{kind}");
+    if let Some(config) = &source.dns {
+        return dns(&path, config, means).map(Place::Dns);
+    }
     if let Some(file) = &source.file {
         return Some(Place::File(file.path.0.clone()));
     }
@@ -78,6 +84,43 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
     }
     means.report.error(path, "not supported yet");
     None
+}
+
+fn dns(path: &str, config: &DnsConfig, means: &mut Means<'_, '_>) -> Option<DnsName> {
+    let mut is_good = true;
+    let mut fault = |key: &str, message: &str| {
+        is_good = false;
+        means.report.error(format!("{path}.{key}"), message);
+    };
+    if !DnsName::is_name(&config.name) {
+        fault("name", "expected a name such as search.example.com");
+    }
+    let (least, most) = (config.ttl_min.0, config.ttl_max.0);
+    if least < TTL_MIN {
+        fault("ttl_min", "must be at least 100ms, or the servers would be asked all the time");
+    }
+    if most < least {
+        fault("ttl_max", "must not be less than ttl_min");
+    }
+    let records = match (config.records, config.port) {
+        (DnsRecords::A, Some(port @ 1..)) => Records::Addresses(port),
+        (DnsRecords::Srv, None) => Records::Services,
+        (DnsRecords::A, _) => {
+            fault("port", "records of addresses have no port; write the one of the nodes");
+            Records::Services
+        }
+        (DnsRecords::Srv, Some(_)) => {
+            fault("port", "SRV records say the port; leave it out");
+            Records::Services
+        }
+    };
+    is_good.then(|| DnsName {
+        name: config.name.clone(),
+        records,
+        resolvers: config.resolvers.iter().map(|address| address.0).collect(),
+        timeout: config.timeout.0,
+        ttl: (least, most),
+    })
 }
 
 fn zookeeper(

@@ -264,7 +264,7 @@ impl Default for DnsConfig {
             resolvers: Vec::new(),
             timeout: Period::seconds(2),
             ttl_min: Period::seconds(1),
-            ttl_max: Period::seconds(60),
+            ttl_max: Period::seconds(300),
         }
     }
 }

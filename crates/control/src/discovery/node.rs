@@ -52,6 +52,9 @@ pub enum NodeError {
     /// Longer than is read.
     #[error("longer than {ENTRY_BYTES_MAX} bytes")]
     TooLong,
+    /// A name that stands for nothing.
+    #[error("no such host")]
+    NoHost,
     /// More labels than are kept.
     #[error("more than {LABELS_MAX} labels")]
     TooManyLabels,

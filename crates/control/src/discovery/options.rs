@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::dns::DnsName;
 use super::etcd::EtcdPrefix;
 use super::guard::Rules;
 use super::slot::Slot;
 use super::zookeeper::ZookeeperPath;
-use super::{etcd, file, zookeeper};
+use super::{dns, etcd, file, zookeeper};
 use crate::connect::Node as Server;
 
 /// A source of nodes.
@@ -30,6 +31,8 @@ pub struct SourceOptions {
 /// Where a source is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
+    /// A name in DNS.
+    Dns(DnsName),
     /// A file on this machine.
     File(PathBuf),
     /// The children of a path in ZooKeeper.
@@ -41,6 +44,7 @@ pub enum Place {
 /// Follows a source; never ends.
 pub(super) async fn run(options: SourceOptions, slot: Arc<Slot>) {
     match options.place {
+        Place::Dns(name) => dns::run(name, slot).await,
         Place::File(path) => file::run(path, slot).await,
         Place::Zookeeper(path) => zookeeper::run(path, slot).await,
         Place::Etcd(prefix) => etcd::run(prefix, slot).await,
@@ -53,6 +57,7 @@ impl Place {
     /// As it is written in the configuration.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Dns(_) => "dns",
             Self::File(_) => "file",
             Self::Zookeeper(_) => "zookeeper",
             Self::Etcd(_) => "etcd",
@@ -63,6 +68,7 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Dns(at) => at.name.fmt(f),
             Self::File(path) => path.display().fmt(f),
             Self::Zookeeper(at) => write!(f, "{}{}", list(&at.ensemble.servers), at.path),
             Self::Etcd(at) => write!(f, "{} {}", list(&at.etcd.servers), at.prefix),

@@ -16,6 +16,7 @@ mod memory;
 mod node;
 mod options;
 mod pause;
+mod redis_set;
 mod slot;
 mod zookeeper;
 
@@ -34,6 +35,7 @@ use self::keeper::{Keeper, Sink};
 use self::memory::Memory;
 pub use self::node::{Node, NodeError};
 pub use self::options::{Place, SourceOptions};
+pub use self::redis_set::RedisKey;
 use self::slot::Slot;
 pub use self::slot::SourceStatus;
 pub use self::zookeeper::ZookeeperPath;

@@ -1,4 +1,4 @@
-//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, ZooKeeper, etcd, gRPC peers,
+//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, ZooKeeper, etcd, NSD, gRPC peers,
 //! web servers.
 //!
 //! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
@@ -10,6 +10,7 @@ mod etcd;
 mod grpc;
 mod http;
 mod narrows;
+mod nsd;
 mod partition;
 mod redis;
 mod zookeeper;
@@ -23,6 +24,7 @@ pub use etcd::{Etcd, EtcdLease};
 pub use grpc::{GrpcServer, Stack, node, python, run_client, run_oracle};
 pub use http::{HttpServer, Seen, WebServer};
 pub use narrows::{HttpReply, Narrows};
+pub use nsd::{Nsd, ZONE};
 pub use partition::Wire;
 pub use redis::Redis;
 pub use zookeeper::{Zookeeper, ZookeeperSession};

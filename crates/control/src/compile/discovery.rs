@@ -11,12 +11,16 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use crate::config::{
-    DiscoveryConfig, EtcdConfig, NodeAddress, Secret, SourcesOfNodes, UpstreamConfig, UpstreamTls,
-    ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, NodeAddress, RedisSetConfig, Secret,
+    SourcesOfNodes, UpstreamConfig, UpstreamTls, ZookeeperConfig,
 };
 use crate::connect::Node as Server;
-use crate::discovery::{EtcdPrefix, Place, Rules, SourceOptions, ZookeeperPath};
+use crate::discovery::{
+    DnsName, EtcdPrefix, Place, Records, RedisKey, Rules, SourceOptions, ZookeeperPath,
+};
 use crate::etcd::EtcdOptions;
+use crate::stores::redis::RedisOptions;
+use crate::stores::redis_options;
 use crate::zookeeper::ZookeeperOptions;
 
 /// What is needed to compile a source.
@@ -26,6 +30,12 @@ pub(super) struct Means<'a, 'r> {
     pub(super) next: &'a mut Previous,
     pub(super) report: &'a mut Report<'r>,
 }
+
+/// At least between two questions to DNS.
+const TTL_MIN: Duration = Duration::from_millis(100);
+
+/// At least between two looks at a key of Redis.
+const POLL_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// The longest and the shortest time of a session in ZooKeeper.
 const SESSION_TIMEOUTS: (Duration, Duration) =
@@ -60,24 +70,84 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
     let kinds = source.kinds();
     let [kind] = kinds.as_slice() else {
         let message = match kinds.as_slice() {
-            [] => "nothing says where nodes come from; write one of dns, file, redis_set, zookeeper, etcd, kubernetes".to_owned(),
+            [] => "nothing says where nodes come from; write one of dns, file, redis_set, zookeeper, etcd".to_owned(),
             kinds => format!("give only one of {}; write several as a list", kinds.join(", ")),
         };
         means.report.error(path, message);
         return None;
     };
     let path = format!("{path}.{kind}");
+    if let Some(config) = &source.dns {
+        return dns(&path, config, means).map(Place::Dns);
+    }
     if let Some(file) = &source.file {
         return Some(Place::File(file.path.0.clone()));
     }
     if let Some(config) = &source.zookeeper {
         return zookeeper(&path, config, means).map(Place::Zookeeper);
     }
-    if let Some(config) = &source.etcd {
-        return etcd(&path, config, means).map(Place::Etcd);
+    if let Some(config) = &source.redis_set {
+        return redis_set(&path, config, means).map(Place::RedisSet);
     }
-    means.report.error(path, "not supported yet");
-    None
+    source.etcd.as_ref().and_then(|config| etcd(&path, config, means)).map(Place::Etcd)
+}
+
+fn dns(path: &str, config: &DnsConfig, means: &mut Means<'_, '_>) -> Option<DnsName> {
+    let mut is_good = true;
+    let mut fault = |key: &str, message: &str| {
+        is_good = false;
+        means.report.error(format!("{path}.{key}"), message);
+    };
+    if !DnsName::is_name(&config.name) {
+        fault("name", "expected a name such as search.example.com");
+    }
+    let (least, most) = (config.ttl_min.0, config.ttl_max.0);
+    if least < TTL_MIN {
+        fault("ttl_min", "must be at least 100ms, or the servers would be asked all the time");
+    }
+    if most < least {
+        fault("ttl_max", "must not be less than ttl_min");
+    }
+    let records = match (config.records, config.port) {
+        (DnsRecords::A, Some(port @ 1..)) => Records::Addresses(port),
+        (DnsRecords::Srv, None) => Records::Services,
+        (DnsRecords::A, _) => {
+            fault("port", "records of addresses have no port; write the one of the nodes");
+            Records::Services
+        }
+        (DnsRecords::Srv, Some(_)) => {
+            fault("port", "SRV records say the port; leave it out");
+            Records::Services
+        }
+    };
+    is_good.then(|| DnsName {
+        name: config.name.clone(),
+        records,
+        resolvers: config.resolvers.iter().map(|address| address.0).collect(),
+        timeout: config.timeout.0,
+        ttl: (least, most),
+    })
+}
+
+fn redis_set(path: &str, config: &RedisSetConfig, means: &mut Means<'_, '_>) -> Option<RedisKey> {
+    let checked = |redis: RedisOptions| redis.check().map(|()| redis);
+    let redis = means.report.ok(path, redis_options(&config.server()).and_then(checked));
+    if config.tls.as_ref().is_some_and(|tls| tls.insecure_skip_verify) {
+        means.report.warn(format!("{path}.tls.insecure_skip_verify"), tls::INSECURE);
+    }
+    let poll_interval = config.poll_interval.0;
+    let mut is_good = true;
+    if config.key.is_empty() {
+        is_good = false;
+        means.report.error(format!("{path}.key"), "expected the key of a set or a hash");
+    }
+    if poll_interval < POLL_INTERVAL_MIN {
+        is_good = false;
+        let message = format!("must be at least {POLL_INTERVAL_MIN:?}");
+        means.report.error(format!("{path}.poll_interval"), message);
+    }
+    let redis = Box::new(redis?);
+    is_good.then(|| RedisKey { redis, key: config.key.clone(), poll_interval })
 }
 
 fn zookeeper(

@@ -24,8 +24,7 @@ pub enum SourcesOfNodes {
     One(Box<DiscoveryConfig>),
 }
 
-/// A source of nodes. Exactly one of `dns`, `file`, `redis_set`, `zookeeper`, `etcd`, and
-/// `kubernetes` says which.
+/// A source of nodes. Exactly one of `dns`, `file`, `redis_set`, `zookeeper`, and `etcd` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscoveryConfig {
@@ -44,9 +43,6 @@ pub struct DiscoveryConfig {
     /// The keys below a prefix in etcd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdConfig>,
-    /// The EndpointSlices of a service in Kubernetes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<KubernetesConfig>,
     /// Networks in which nodes may be; others are left out and counted. With it, nodes must be
     /// written by address. Default: anywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -188,27 +184,6 @@ pub struct EtcdConfig {
     pub timeout: Period,
 }
 
-/// A service in Kubernetes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(extend("required" = ["service", "port"]))]
-pub struct KubernetesConfig {
-    /// The API server, as `host:port`.
-    pub api_server: NodeAddress,
-    /// The namespace of the service.
-    pub namespace: String,
-    /// The name of the service.
-    pub service: String,
-    /// The port of the service's endpoints: its name, or its number.
-    pub port: String,
-    /// The file with the token that the API server asks for; read again for each request.
-    pub token_file: FilePath,
-    /// TLS to the API server; `ca` is by default that of the pod's service account.
-    pub tls: UpstreamTls,
-    /// Speaks to the API server in the clear and shows it no token, as to `kubectl proxy`.
-    pub plaintext: bool,
-}
-
 // === impl SourcesOfNodes ===
 
 impl SourcesOfNodes {
@@ -232,7 +207,6 @@ impl DiscoveryConfig {
             (self.redis_set.is_some(), "redis_set"),
             (self.zookeeper.is_some(), "zookeeper"),
             (self.etcd.is_some(), "etcd"),
-            (self.kubernetes.is_some(), "kubernetes"),
         ];
         written.into_iter().filter(|(is_written, _)| *is_written).map(|(_, kind)| kind).collect()
     }
@@ -246,7 +220,6 @@ impl Default for DiscoveryConfig {
             redis_set: None,
             zookeeper: None,
             etcd: None,
-            kubernetes: None,
             allow: Vec::new(),
             debounce: Period::millis(100),
             max_removal_percent: 50,
@@ -264,7 +237,7 @@ impl Default for DnsConfig {
             resolvers: Vec::new(),
             timeout: Period::seconds(2),
             ttl_min: Period::seconds(1),
-            ttl_max: Period::seconds(60),
+            ttl_max: Period::seconds(300),
         }
     }
 }
@@ -330,24 +303,6 @@ impl Default for EtcdConfig {
             password: None,
             tls: None,
             timeout: Period::seconds(3),
-        }
-    }
-}
-
-impl Default for KubernetesConfig {
-    fn default() -> Self {
-        let account = "/var/run/secrets/kubernetes.io/serviceaccount";
-        Self {
-            api_server: "kubernetes.default.svc:443".parse().expect("it is written as it should"),
-            namespace: "default".to_owned(),
-            service: String::new(),
-            port: String::new(),
-            token_file: FilePath(format!("{account}/token").into()),
-            tls: UpstreamTls {
-                ca: Some(FilePath(format!("{account}/ca.crt").into())),
-                ..UpstreamTls::default()
-            },
-            plaintext: false,
         }
     }
 }

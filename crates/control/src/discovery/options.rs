@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::dns::DnsName;
 use super::etcd::EtcdPrefix;
 use super::guard::Rules;
+use super::redis_set::RedisKey;
 use super::slot::Slot;
 use super::zookeeper::ZookeeperPath;
-use super::{etcd, file, zookeeper};
-use crate::connect::Node as Server;
+use super::{dns, etcd, file, redis_set, zookeeper};
+use crate::stores::redis::Topology;
 
 /// A source of nodes.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +32,12 @@ pub struct SourceOptions {
 /// Where a source is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
+    /// A name in DNS.
+    Dns(DnsName),
     /// A file on this machine.
     File(PathBuf),
+    /// A set or a hash in Redis.
+    RedisSet(RedisKey),
     /// The children of a path in ZooKeeper.
     Zookeeper(ZookeeperPath),
     /// The keys below a prefix in etcd.
@@ -41,7 +47,9 @@ pub enum Place {
 /// Follows a source; never ends.
 pub(super) async fn run(options: SourceOptions, slot: Arc<Slot>) {
     match options.place {
+        Place::Dns(name) => dns::run(name, slot).await,
         Place::File(path) => file::run(path, slot).await,
+        Place::RedisSet(key) => redis_set::run(key, slot).await,
         Place::Zookeeper(path) => zookeeper::run(path, slot).await,
         Place::Etcd(prefix) => etcd::run(prefix, slot).await,
     }
@@ -53,7 +61,9 @@ impl Place {
     /// As it is written in the configuration.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Dns(_) => "dns",
             Self::File(_) => "file",
+            Self::RedisSet(_) => "redis_set",
             Self::Zookeeper(_) => "zookeeper",
             Self::Etcd(_) => "etcd",
         }
@@ -63,13 +73,23 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Dns(at) => at.name.fmt(f),
             Self::File(path) => path.display().fmt(f),
+            Self::RedisSet(at) => write!(f, "{} {}", servers(&at.redis.topology), at.key),
             Self::Zookeeper(at) => write!(f, "{}{}", list(&at.ensemble.servers), at.path),
             Self::Etcd(at) => write!(f, "{} {}", list(&at.etcd.servers), at.prefix),
         }
     }
 }
 
-fn list(servers: &[Server]) -> String {
-    servers.iter().map(Server::to_string).collect::<Vec<_>>().join(",")
+fn list<S: ToString>(servers: &[S]) -> String {
+    servers.iter().map(S::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn servers(topology: &Topology) -> String {
+    match topology {
+        Topology::Standalone(node) => node.to_string(),
+        Topology::Sentinel { sentinels, master, .. } => format!("{}/{master}", list(sentinels)),
+        Topology::Cluster { seeds } => list(seeds),
+    }
 }

@@ -24,6 +24,9 @@ pub(super) struct Posted {
     max: usize,
 }
 
+/// A pin to be written: when, the key, what, and who waits.
+type Pinning = (Time, Box<[u8]>, Pin, Option<Ticket>);
+
 /// The control plane.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -32,7 +35,7 @@ pub(super) struct Control {
     store: Arc<Store>,
     jobs: BTreeMap<String, Arc<Target>>,
     answers: Vec<(Time, Box<[u8]>, Option<Ticket>)>,
-    pins: Vec<(Time, Box<[u8]>, Pin, Option<Ticket>)>,
+    pins: Vec<Pinning>,
     /// Pins that were made to last longer.
     pub(super) touches: usize,
     expiries: Vec<(Time, Box<[u8]>)>,

@@ -46,6 +46,24 @@ routes:
     )
 }
 
+/// Every call goes to the nodes that this source names, in plaintext.
+pub fn discovered(discovery: &str) -> String {
+    format!(
+        "\
+workers: 2
+state_directory: '{{directory}}/state'
+listeners:
+  - address: 127.0.0.1:0
+upstreams:
+  nodes: {{ protocol: h2c, discovery: {{ {discovery} }} }}
+routes:
+  - name: all
+    match: {{ path: {{ prefix: / }} }}
+    upstream: nodes
+"
+    )
+}
+
 fn jobs(store: &str, upstream: &str) -> String {
     format!(
         "\

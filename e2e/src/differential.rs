@@ -62,7 +62,7 @@ pub fn gateway(server: SocketAddr, protocol: &str) -> Narrows {
 workers: 1
 listeners:
   - address: 127.0.0.1:0
-    timeouts: {{ header: 5s, stall: 5s }}
+    timeouts: {{ parse: 5s, write: 5s }}
 upstreams:
   server: {{ protocol: {protocol}, endpoints: ['{server}'] }}
 routes:

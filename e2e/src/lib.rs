@@ -9,6 +9,7 @@ pub mod client;
 pub mod codec;
 pub mod config;
 pub mod differential;
+pub mod discovery;
 pub mod frames;
 pub mod handshake;
 pub mod hostile;

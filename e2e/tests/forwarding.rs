@@ -154,6 +154,19 @@ fn replies_of_the_gateway_itself_do_not_tell_where_nodes_are() {
     assert!(!reply.contains(&gone.port().to_string()), "{reply}");
 }
 
+#[test]
+fn replies_of_the_health_service_are_those_of_a_hop() {
+    let gateway = Narrows::start(&config("    forwarding: { via: edge }\n", free_address()));
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--show-error", "--include", "--max-time", "20"]);
+    command.args(["--http2-prior-knowledge", "--request", "POST"]);
+    command.args(["--header", "content-type: application/grpc", "--output", "-"]);
+    let url = format!("http://{}/grpc.health.v1.Health/Check", gateway.address());
+    let output = command.arg(url).output().expect("curl is installed");
+    let reply = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(reply.contains("via: 2 edge") || reply.contains("via: 2.0 edge"), "{reply}");
+}
+
 // === impl Hop ===
 
 impl Hop {

@@ -309,7 +309,7 @@ fn events_reach_the_client_as_they_come() {
 #[test]
 fn a_head_that_does_not_come_in_time_is_answered_408() {
     let web = Web::start(Protocol::Http1);
-    let gateway = web.gateway("    timeouts: { header: 200ms }\n", "");
+    let gateway = web.gateway("    timeouts: { parse: 200ms }\n", "");
     let mut client = connect(gateway.address());
     say(&mut client, "GET / HTTP/1.1\r\nHost: a\r\nX: ");
     let reply = read_reply(&mut client, "GET").expect("a reply");

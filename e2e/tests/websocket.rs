@@ -81,6 +81,22 @@ fn a_reload_cuts_nothing() {
     client.echo(b"def");
 }
 
+/// Whatever it becomes inside, a WebSocket is logged as it was asked for.
+#[test]
+fn the_log_says_what_the_client_sent() {
+    let served = Server::start(Peer::Ws);
+    let gateway = Narrows::start(&config(&served, "access_log: { path: access.log }\n"));
+    let mut client = Upgraded::open(&gateway);
+    client.echo(b"abc");
+    drop(client);
+    let path = gateway.directory().join("access.log");
+    let log = || std::fs::read_to_string(&path).unwrap_or_default();
+    eventually("the log has the call", || log().contains('\n'));
+    let record: serde_json::Value = serde_json::from_str(&log()).expect("a JSON object");
+    assert_eq!(record["method"], "GET");
+    assert_eq!(record["protocol"], "HTTP/1.1");
+}
+
 /// In the middle of a frame nothing is said: the frame passes whole, then comes the Close.
 #[test]
 fn a_frame_that_is_under_way_passes_before_the_close() {

@@ -19,6 +19,8 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("/usr/sbin/nginx", &["-v"], "nginx"),
     ("/usr/sbin/apache2", &["-v"], "apache2-bin"),
     ("chromium", &["--version"], "chromium"),
+    ("etcd", &["--version"], "etcd-server"),
+    ("sh", &["-c", "java -version && test -e /usr/share/java/zookeeper.jar"], "zookeeper"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -8,6 +8,7 @@
 //! asking a snapshot what it would do.
 
 mod balancing;
+mod discovery;
 mod explain;
 mod filters;
 mod forward;
@@ -20,6 +21,7 @@ mod report;
 mod retry;
 mod routes;
 mod stores;
+mod timeouts;
 mod tls;
 mod transcode;
 mod tunnels;
@@ -38,6 +40,7 @@ pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use report::Report;
 
@@ -52,12 +55,11 @@ pub struct Compiled {
     pub watches: Vec<Arc<Watch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Upstreams whose nodes come from elsewhere.
+    pub discovered: Vec<Wanted>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
-
-/// A limit that is never reached: the data plane wants a duration where nothing ends by itself.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Reads as [`config::load`] does; if that finds faults, tells also those that compiling finds in
 /// the rest, so that one round shows all.
@@ -91,8 +93,10 @@ pub fn compile(
     };
     let watches = std::mem::take(&mut next.watches);
     let refreshes = std::mem::take(&mut next.refreshes);
+    let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
-    Ok(Compiled { snapshot, warnings: report.into_faults(), watches, refreshes, next })
+    let warnings = report.into_faults();
+    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, next })
 }
 
 /// The configuration of a draft, or every fault in it.

@@ -10,6 +10,7 @@
 mod address;
 mod balancing;
 mod check;
+mod discovery;
 mod doubt;
 mod dump;
 mod expand;
@@ -28,9 +29,11 @@ mod secret;
 mod source;
 mod store;
 mod suggest;
+mod timeouts;
 mod tls;
 mod transcode;
 mod units;
+mod untyped;
 mod upstream;
 mod yaml;
 
@@ -45,6 +48,10 @@ pub use balancing::{
     BalanceOptions, BalanceWord, FallbackWord, HashOnConfig, LeastRequestConfig, LoadBalancing,
     MaglevConfig, RingHashConfig, SubsetConfig,
 };
+pub use discovery::{
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
+    RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
+};
 pub use dump::dump;
 pub use expand::Environment;
 pub use fault::{Fault, Position, Severity};
@@ -58,8 +65,8 @@ pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
 };
 pub use listener::{
-    ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol,
-    ListenerTimeouts, PassthroughRule, SourcesConfig,
+    ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, PassthroughRule,
+    SourcesConfig,
 };
 pub use path::FilePath;
 pub use process::{
@@ -69,8 +76,7 @@ pub use process::{
 pub use reference::reference;
 pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
-    GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, RouteTimeouts, ValueMatch,
-    ValueRule,
+    GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, ValueMatch, ValueRule,
 };
 pub use schema::schema;
 pub use secret::{MASK, Secret, SecretUrl, UrlError};
@@ -78,6 +84,7 @@ pub use store::{
     EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
     Topology, ValueForm,
 };
+pub use timeouts::{CallTimeouts, ListenerTimeouts};
 pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
 pub use transcode::{
     DefaultsWord, EnumWord, NamesWord, PrintConfig, ProtosConfig, ReflectionConfig,
@@ -92,6 +99,7 @@ pub use upstream::{
 pub(crate) use doubt::Doubts;
 pub(crate) use fault::sort;
 pub(crate) use suggest::hint;
+pub(crate) use untyped::untyped;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,6 +133,10 @@ pub struct Config {
     pub log: LogConfig,
     /// Draining.
     pub drain: DrainConfig,
+    /// A directory for what should outlive the process: the last nodes that were discovered. Default:
+    /// what systemd says (`StateDirectory=`), else nothing is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_directory: Option<FilePath>,
 }
 
 /// A configuration that was read without errors.

@@ -40,12 +40,14 @@ pub use state::{Order, Refused, Shared};
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::compile::{self, Previous, worker_count};
-use crate::config::{Fault, Loaded, Severity};
+use crate::config::{Config, Fault, Loaded, Severity};
+use crate::discovery::Discovery;
 use crate::signals::{Request, Signals};
 use crate::stores::Stores;
 use crate::stores::jobs::{self, QUEUED_JOBS_MAX};
 use notify::State;
 use port::Port;
+use state::Known;
 
 /// Threads of the control plane.
 const CONTROL_THREADS: usize = 2;
@@ -127,6 +129,8 @@ impl Daemon {
         let previous = Previous::new(workers);
         let (current, previous) =
             load::build(loaded, previous, stores.clone()).await.map_err(StartError::Config)?;
+        let discovery = Discovery::new(state_directory(&current.loaded.config));
+        discovery.follow(&current.discovered).await;
         let (jobs, queue) = jobs::channel(QUEUED_JOBS_MAX);
         let (port, failures) = Port::new(jobs, workers);
         let port = between(Arc::new(port));
@@ -137,7 +141,8 @@ impl Daemon {
         let records = running.take_records();
         let log =
             AccessLog::start(records, load::access_log(&current)).map_err(StartError::Start)?;
-        let shared = Arc::new(Shared::new(&running, current, stores, log.stats().clone(), sender));
+        let known = Known { stores, discovery };
+        let shared = Arc::new(Shared::new(&running, current, known, log.stats().clone(), sender));
         let certificates = tokio::spawn(certificates::watch(shared.clone()));
         let refreshes = tokio::spawn(refreshes::follow(shared.clone()));
         let mut daemon = Self {
@@ -294,6 +299,8 @@ impl Daemon {
         let (current, previous) = load::load(&path, self.previous.clone(), stores).await?;
         let before = self.shared.current();
         self.previous = previous;
+        // Before the workers see upstreams whose nodes are not known yet.
+        self.shared.discovery.follow(&current.discovered).await;
         self.shared.handle.apply(&current.snapshot);
         if let Some(log) = &self.log {
             log.apply(load::access_log(&current));
@@ -374,6 +381,16 @@ impl Drop for Daemon {
             self.finish();
         }
     }
+}
+
+/// Where to keep what should outlive the process.
+fn state_directory(config: &Config) -> Option<PathBuf> {
+    if let Some(path) = &config.state_directory {
+        return Some(path.0.clone());
+    }
+    // systemd may name several, with colons between; the first is as good as any.
+    let named = std::env::var("STATE_DIRECTORY").ok()?;
+    named.split(':').next().filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 async fn next(signals: &mut Option<&mut Signals>) -> Request {

@@ -8,8 +8,11 @@ pub mod access_log;
 pub mod admin;
 pub mod compile;
 pub mod config;
+pub mod connect;
 pub mod daemon;
 pub mod demo;
+pub mod discovery;
+pub mod etcd;
 pub mod host;
 pub mod metrics;
 pub mod offline;
@@ -19,3 +22,4 @@ pub mod signals;
 pub mod stores;
 
 mod time_format;
+pub mod zookeeper;

@@ -7,6 +7,7 @@
 //! view, `calls` and `links` the series.
 
 mod calls;
+mod discovery;
 mod links;
 mod process;
 mod text;
@@ -18,6 +19,7 @@ use narrows_gateway::control::ConnectionInfo;
 use narrows_gateway::snapshot::Snapshot;
 use narrows_gateway::stats::WorkerStats;
 
+use crate::discovery::SourceStatus;
 use crate::reflection::refresh::Refresh;
 use text::Kind;
 pub use text::{CONTENT_TYPE, Text};
@@ -57,6 +59,8 @@ pub struct Sources<'a> {
     pub connections: &'a [ConnectionInfo],
     /// Who asks nodes for their methods.
     pub refreshes: &'a [Arc<Refresh>],
+    /// The sources of nodes of each upstream.
+    pub discovered: &'a [(Arc<str>, Vec<SourceStatus>)],
     /// The control plane's own.
     pub condition: Condition,
 }
@@ -71,6 +75,7 @@ pub fn render(sources: &Sources<'_>) -> String {
     links::upstream(&mut text, sources);
     links::lookups(&mut text, sources);
     refreshes(&mut text, sources);
+    discovery::render(&mut text, sources.discovered);
     condition(&mut text, sources);
     process::render(&mut text, &process::read());
     text.into_string()

@@ -15,8 +15,7 @@ use tonic::codegen::tokio_stream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-mod codec;
-mod connect;
+pub(crate) mod codec;
 mod messages;
 pub mod refresh;
 

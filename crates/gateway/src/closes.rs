@@ -35,8 +35,10 @@ macro_rules! closes {
 closes! {
     /// No TCP connection to the node came about.
     ConnectFailed "connect_failed"
-    /// TCP and TLS towards the node took too long.
+    /// TCP towards the node took too long.
     ConnectTimeout "connect_timeout"
+    /// TLS towards the node took too long.
+    TlsTimeout "tls_timeout"
     /// TLS could not agree, or agreed on a protocol that is not spoken.
     HandshakeFailed "handshake_failed"
     /// A client did not shake hands, or did not show what it speaks, in time.

@@ -145,7 +145,7 @@ pub struct ConnectionInfo {
     pub owner: Arc<str>,
     /// Its state: `connecting`, `handshake`, `open`, or `draining`.
     pub state: &'static str,
-    /// The protocol: `h2c` or `h2`.
+    /// The protocol: `http/1.1`, `h2`, `h2c`, `tcp`, `tls`, or `detecting` as long as it is not known.
     pub protocol: &'static str,
     /// Streams open on it.
     pub streams: usize,

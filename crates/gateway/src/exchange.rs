@@ -18,12 +18,15 @@ use crate::balance::Peer;
 use crate::filter::Filtered;
 use crate::reply::Cause;
 use crate::slab::Key;
-use crate::snapshot::{Route, Timeouts, Upstream};
+use crate::snapshot::{Route, Upstream};
 use crate::stage::Stages;
 use crate::target::Target;
+use crate::timeout::Layers;
 use crate::timer::TimerKey;
 use crate::websocket::WebSocket;
 use crate::worker::{Active, Hedge, Retried};
+
+mod place;
 
 /// A stream of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -202,8 +205,12 @@ pub struct Clocks {
     pub total: Time,
     /// No byte for so long.
     pub idle: Option<Duration>,
-    /// From the end of the request to the reply's head.
+    /// From when the whole request has left to the reply's head.
     pub response: Option<Duration>,
+    /// No byte of the reply's body for so long.
+    pub body: Option<Duration>,
+    /// Waiting bytes make no progress for so long, if it is not what the engines have by default.
+    pub write: Option<Duration>,
     /// When its present time at a node is over, if it may be tried again.
     pub per_try: Time,
     /// When another node is asked as well.
@@ -225,8 +232,11 @@ pub struct Times {
     pub dispatched: Time,
     pub connected: Time,
     pub request_ended: Time,
+    /// The end of the request has left for the node; known only where there is a limit from then on.
+    pub request_flushed: Time,
     pub reply_begun: Time,
     pub moved: Time,
+    pub reply_moved: Time,
 }
 
 // === impl Body ===
@@ -242,6 +252,11 @@ impl Body {
         }
         self.granted += due;
         due as usize
+    }
+
+    /// Whether all that came has been taken by the other side.
+    pub fn is_taken(&self) -> bool {
+        self.granted == self.bytes
     }
 
     /// Counts a head, or trailers, before anything is changed in it.
@@ -276,56 +291,6 @@ impl Body {
 // === impl Exchange ===
 
 impl Exchange {
-    /// A request whose head has just arrived; `source` is the other end of the client's link.
-    pub fn new(
-        (client, source): (Leg, IpAddr),
-        active: Rc<Active>,
-        head: Head,
-        kept: Vec<u8>,
-        now: Time,
-    ) -> Self {
-        Self {
-            client,
-            source,
-            stage: Stage::Local,
-            active,
-            route: None,
-            upstream: 0,
-            node: None,
-            peer: None,
-            asked: None,
-            resolving: None,
-            fallbacks: 0,
-            head,
-            kept,
-            trailers: None,
-            replayable: true,
-            sent_mark: 0,
-            attempts: 0,
-            is_watched: false,
-            retries_left: 0,
-            retried: None,
-            hedge: None,
-            is_tunnel_asked: false,
-            is_tunnel: false,
-            websocket: None,
-            is_grpc: false,
-            reply_is_grpc: false,
-            filtered: Filtered::default(),
-            stages: Stages::default(),
-            original_path: None,
-            original_method: None,
-            request: Body::new(),
-            reply: Body::new(),
-            status: 0,
-            grpc_status: None,
-            cause: None,
-            detail: String::new(),
-            clocks: Clocks::none(),
-            times: Times { begun: now, moved: now, ..Times::default() },
-        }
-    }
-
     /// The route, once matched.
     pub fn route(&self) -> Option<&Route> {
         self.route.map(|index| &**self.active.snapshot.router.route(index))
@@ -364,10 +329,17 @@ impl Exchange {
             take(self.times.moved + idle, Some(Cause::IdleTimeout));
         }
         if let Some(response) = clocks.response
-            && self.request.progress == Progress::Ended
+            && self.times.request_flushed != Time::ZERO
             && self.reply.progress == Progress::Nothing
         {
-            take(self.times.request_ended + response, Some(Cause::ResponseTimeout));
+            take(self.times.request_flushed + response, Some(Cause::ResponseTimeout));
+        }
+        // While bytes wait for the client it is not the node that is slow.
+        if let Some(body) = clocks.body
+            && self.reply.progress == Progress::Begun
+            && self.reply.is_taken()
+        {
+            take(self.times.reply_moved + body, Some(Cause::ReplyBodyTimeout));
         }
         if self.reply.progress == Progress::Nothing {
             take(clocks.per_try, Some(Cause::PerTryTimeout));
@@ -395,6 +367,8 @@ impl Clocks {
             total: Time::NEVER,
             idle: None,
             response: None,
+            body: None,
+            write: None,
             per_try: Time::NEVER,
             hedge: Time::NEVER,
             record: Time::NEVER,
@@ -402,13 +376,24 @@ impl Clocks {
         }
     }
 
-    /// Starts the clocks of a route at `now`; `asked` is the caller's `grpc-timeout`.
-    pub fn start(&mut self, timeouts: &Timeouts, asked: Option<Duration>, now: Time) {
-        if let Some(asked) = asked {
-            self.deadline = now + timeouts.grpc_timeout_max.map_or(asked, |max| asked.min(max));
+    /// Starts the clocks of a call at `now`; `asked` is the caller's `grpc-timeout`.
+    pub fn start(layers: &Layers<'_>, asked: Option<Duration>, now: Time) -> Self {
+        let max = || layers.limit(|place| place.grpc_timeout_max);
+        let deadline = asked.map(|asked| now + max().map_or(asked, |max| asked.min(max)));
+        Self {
+            deadline: deadline.unwrap_or(Time::NEVER),
+            total: layers.due(now, |place| place.total),
+            idle: layers.limit(|place| place.idle),
+            response: layers.limit(|place| place.response),
+            body: layers.limit(|place| place.body),
+            // Listener and upstream have theirs in the engines of their connections.
+            write: layers.0[0].write,
+            ..Self::none()
         }
-        self.total = timeouts.total.map_or(Time::NEVER, |total| now + total);
-        self.idle = timeouts.idle;
-        self.response = timeouts.response;
+    }
+
+    /// Whether there is no time left.
+    pub fn are_over(&self, now: Time) -> bool {
+        now >= self.deadline.min(self.total)
     }
 }

@@ -33,6 +33,7 @@ pub mod sources;
 pub mod stage;
 pub mod stats;
 pub mod target;
+pub mod timeout;
 pub mod timer;
 pub mod transcoding;
 pub mod websocket;

@@ -4,9 +4,11 @@
 //! feeds it, takes events from its engine, and flushes it once per loop turn.
 //! Invariant: bytes leave a link only in [`Link::flush`].
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrows_wire::Time;
 
@@ -16,6 +18,7 @@ use crate::io::Socket;
 use crate::slab::Key;
 use crate::snapshot::Listener;
 use crate::sources::SourceSeat;
+use crate::timeout::NEVER;
 use crate::timer::TimerKey;
 use crate::worker::Seat;
 
@@ -122,6 +125,10 @@ pub struct Link<S> {
     pub open_at: Time,
     /// When it must be open (connecting, handshake), or stop taking calls (age).
     pub due: Time,
+    /// How long TLS may take once TCP is connected, towards a node.
+    pub tls_timeout: Duration,
+    /// Ends of requests in the output: where they stand (as [`Link::written`] counts), and whose they are.
+    pub unflushed: VecDeque<(u64, Key)>,
     /// Whether the peer's SETTINGS have come, so that its limits are known.
     pub settled: bool,
     /// Calls that were put on it.
@@ -185,6 +192,8 @@ impl<S: Socket> Link<S> {
             opened: now,
             open_at: Time::ZERO,
             due,
+            tls_timeout: NEVER,
+            unflushed: VecDeque::new(),
             settled: false,
             calls: 0,
             unsettled: Vec::new(),

@@ -31,14 +31,18 @@ pub enum Cause {
     ResolveFailed,
     ConnectFailed,
     ConnectTimeout,
+    TlsTimeout,
     NoEndpoint,
     Overflow,
     AcquireTimeout,
     Draining,
     Deadline,
+    LateBeforeWrite,
     TotalTimeout,
+    WriteTimeout,
     ResponseTimeout,
     PerTryTimeout,
+    ReplyBodyTimeout,
     IdleTimeout,
     MessageTooLarge,
     UpstreamReset,
@@ -108,14 +112,18 @@ table! {
     ResolveFailed     Unavailable       503 "UF"   "resolve_failed"     "the name of the node can not be resolved"
     ConnectFailed     Unavailable       502 "UF"   "connect_failed"     "the node can not be reached"
     ConnectTimeout    Unavailable       502 "UF"   "connect_timeout"    "the node did not accept a connection in time"
+    TlsTimeout        Unavailable       502 "UF"   "tls_timeout"        "the node did not shake hands for TLS in time"
     NoEndpoint        Unavailable       503 "UH"   "no_endpoint"        "the upstream has no endpoint"
     Overflow          ResourceExhausted 429 "UO"   "overflow"           "too many calls wait for a stream to the node"
     AcquireTimeout    Unavailable       503 "UO"   "acquire_timeout"    "no stream to the node became free in time"
     Draining          Unavailable       503 "LR"   "draining"           "the gateway is shutting down"
     Deadline          DeadlineExceeded  504 "DT"   "deadline"           "the deadline of the call has passed"
+    LateBeforeWrite   DeadlineExceeded  504 "DT"   "late_before_write"  "the time of the call was over before it was sent"
     TotalTimeout      DeadlineExceeded  504 "DT"   "total_timeout"      "the call took longer than its route allows"
+    WriteTimeout      DeadlineExceeded  504 "UT"   "write_timeout"      "what was to be written made no progress"
     ResponseTimeout   DeadlineExceeded  504 "UT"   "response_timeout"   "the node did not begin its reply in time"
     PerTryTimeout     DeadlineExceeded  504 "UT"   "per_try_timeout"    "no node began its reply in time"
+    ReplyBodyTimeout  DeadlineExceeded  504 "UT"   "reply_body_timeout" "the node did not go on with its reply in time"
     IdleTimeout       DeadlineExceeded  504 "SI"   "idle_timeout"       "nothing moved on the stream for too long"
     MessageTooLarge   ResourceExhausted 413 "LR"   "message_too_large"  "a message is larger than its route allows"
     UpstreamReset     Internal          502 "UR"   "upstream_reset"     "the node reset the stream"

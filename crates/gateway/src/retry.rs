@@ -93,7 +93,7 @@ impl Retry {
     pub fn after_failure(&self, cause: Cause) -> bool {
         let no_reply = Conditions::RESET.and(Conditions::STATUS_5XX);
         let kinds = match cause {
-            Cause::ConnectFailed | Cause::ConnectTimeout => {
+            Cause::ConnectFailed | Cause::ConnectTimeout | Cause::TlsTimeout => {
                 no_reply.and(Conditions::CONNECT_FAILURE).and(Conditions::UNAVAILABLE)
             }
             Cause::Unprocessed => no_reply.and(Conditions::REFUSED_STREAM),

@@ -21,6 +21,7 @@ use crate::retry::{Retry, RetryBudget};
 use crate::route::{Router, Template};
 use crate::sources::SourceRules;
 use crate::stats::{ListenerStats, RouteStats, UpstreamStats};
+pub use crate::timeout::Timeouts;
 use crate::transcoding::Transcoding;
 
 /// The configuration as the data plane uses it.
@@ -71,6 +72,8 @@ pub struct Listener {
     pub proxy_protocol: ProxyProtocol,
     /// A client has this long for the TLS handshake, and again to show what it speaks.
     pub preface_timeout: Duration,
+    /// Limits in time that it writes for its calls.
+    pub timeouts: Timeouts,
     /// What becomes of the fields of requests and replies.
     pub forwarding: Forwarding,
     /// A connection without streams is closed after this long.
@@ -128,21 +131,6 @@ pub enum Authorities {
     OfCertificate,
 }
 
-/// The limits in time of a call. `None`: no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Timeouts {
-    /// From the first HEADERS to the end, whatever the client allows.
-    pub total: Option<Duration>,
-    /// Without a byte of the body in either direction.
-    pub idle: Option<Duration>,
-    /// Cap of `grpc-timeout`. Applies only to calls that carry one.
-    pub grpc_timeout_max: Option<Duration>,
-    /// From the end of the request to the head of the reply.
-    pub response: Option<Duration>,
-    /// Without a byte in either direction of a tunnel; takes the place of `idle`.
-    pub tunnel_idle: Option<Duration>,
-}
-
 /// What happens to requests that match.
 #[derive(Debug)]
 pub struct Route {
@@ -150,7 +138,7 @@ pub struct Route {
     pub name: Arc<str>,
     /// Index into [`Snapshot::upstreams`]; `None`: a filter answers every request.
     pub upstream: Option<usize>,
-    /// Limits in time.
+    /// Limits in time that it writes.
     pub timeouts: Timeouts,
     /// The largest gRPC message accepted, either direction; `None`: no limit.
     pub message_bytes_max: Option<u32>,
@@ -225,10 +213,8 @@ pub struct Upstream {
     pub h2: Arc<h2::Config>,
     /// HTTP/1 limits towards nodes.
     pub h1: Arc<h1::Config>,
-    /// TCP connect and TLS handshake together.
-    pub connect_timeout: Duration,
-    /// A call waits this long for a stream on a connection.
-    pub acquire_timeout: Duration,
+    /// Limits in time that it writes for its calls.
+    pub timeouts: Timeouts,
     /// A connection without streams is closed after this long.
     pub idle_timeout: Duration,
     /// A connection takes no new calls after this long, with 10 % jitter; `None`: never.

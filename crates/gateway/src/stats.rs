@@ -117,6 +117,8 @@ pub struct WorkerStats {
     /// Requests that were malformed or over a limit, so that their streams were reset unseen; counted when
     /// their connection ends.
     pub rejected: Counter,
+    /// Client connections on which no complete head came in time, so that no call began.
+    pub parse_timeouts: Counter,
     /// Client connections closed at once because of what their source may have.
     pub refused_sources: Counter,
     /// TLS handshakes that failed.

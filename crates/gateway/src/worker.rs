@@ -9,7 +9,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use narrows_wire::{Head, Time};
 
 use crate::control::{Command, ControlPort};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Leg};
 use crate::io::{Io, Ready};
 use crate::link::Link;
 use crate::pool::Pool;
@@ -37,6 +37,7 @@ mod ending;
 mod failure;
 mod filters;
 mod finish;
+mod flushed;
 mod health;
 mod hedge;
 mod hop;
@@ -64,7 +65,7 @@ pub use retry::Retried;
 const READ_BYTES: usize = 256 << 10;
 /// Reads of one link in a turn before the others have theirs.
 const READS_PER_TURN: usize = 4;
-/// Heads and body buffers kept for reuse.
+/// Heads, body buffers, and places for exchanges that are kept for reuse.
 const SPARES_MAX: usize = 1024;
 /// Body buffers that have grown larger are given back to the allocator.
 const SPARE_BYTES_MAX: usize = 64 << 10;
@@ -120,7 +121,7 @@ pub struct Worker<I: Io> {
     io: I,
     now: Time,
     links: Slab<Box<Link<I::Socket>>>,
-    exchanges: Slab<Exchange>,
+    exchanges: Slab<Box<Exchange>>,
     pool: Pool,
     timers: Wheel<Owner>,
     active: Rc<Active>,
@@ -151,6 +152,9 @@ pub struct Worker<I: Io> {
     random: Random,
     spare_heads: Vec<Head>,
     spare_bodies: Vec<Vec<u8>>,
+    /// Places for exchanges, all of the present configuration.
+    #[expect(clippy::vec_box, reason = "they go into the slab and come back without being copied")]
+    spare_exchanges: Vec<Box<Exchange>>,
     downstream_links: usize,
     draining: Option<Drain>,
     stopped: bool,
@@ -219,6 +223,7 @@ impl<I: Io> Worker<I> {
             random,
             spare_heads: Vec::new(),
             spare_bodies: Vec::new(),
+            spare_exchanges: Vec::new(),
             downstream_links: 0,
             draining: None,
             stopped: false,
@@ -294,6 +299,22 @@ impl<I: Io> Worker<I> {
             body.clear();
             self.spare_bodies.push(body);
         }
+    }
+
+    /// Keeps the place of an exchange for the next one.
+    fn keep_exchange(&mut self, mut exchange: Box<Exchange>) {
+        exchange.renew(&self.active);
+        if exchange.kept.capacity() > SPARE_BYTES_MAX {
+            exchange.kept = Vec::new();
+        }
+        if self.spare_exchanges.len() < SPARES_MAX {
+            self.spare_exchanges.push(exchange);
+        }
+    }
+
+    fn spare_exchange(&mut self, from: (Leg, IpAddr)) -> Box<Exchange> {
+        let spare = self.spare_exchanges.pop();
+        spare.unwrap_or_else(|| Box::new(Exchange::new(from, self.active.clone())))
     }
 
     fn spare_head(&mut self) -> Head {

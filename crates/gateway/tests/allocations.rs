@@ -265,6 +265,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
@@ -330,8 +331,11 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         // The wheel allocates when the first timer fires, once. None fires in this test.
-        connect_timeout: Duration::from_secs(3600),
-        acquire_timeout: Duration::from_secs(60),
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(3600)),
+            acquire: Some(Duration::from_secs(60)),
+            ..Timeouts::default()
+        },
         idle_timeout: Duration::from_secs(20),
         max_connection_age: None,
         max_connections: 4,

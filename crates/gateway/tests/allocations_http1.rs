@@ -213,7 +213,7 @@ fn snapshot(speaks: Speaks, node: &str) -> Arc<Snapshot> {
     let mut upstream: Upstream = Arc::into_inner(snapshot.upstreams.remove(0)).unwrap();
     upstream.protocol.speaks = speaks;
     // The wheel allocates when the first timer fires, once. None fires in this test.
-    upstream.connect_timeout = Duration::from_secs(3600);
+    upstream.timeouts.connect = Some(Duration::from_secs(3600));
     if speaks == Speaks::Http2 {
         upstream.transcoding = Some(Arc::new(transcoding()));
         let router = std::mem::take(&mut snapshot.router);

@@ -155,7 +155,9 @@ fn feed(connection: &mut Connection, role: Role, now: Time, mut input: &[u8], he
     while let Some(event) = connection.receive(now, &mut input, head) {
         assert!(!after_the_end, "an event behind Closed: {event:?}");
         match event {
-            Event::Head { stream, .. } if matches!(role, Role::Server) => {
+            Event::Head { stream, .. } | Event::Refused { stream, .. }
+                if matches!(role, Role::Server) =>
+            {
                 connection.send_head(stream, &self::head(&[(":status", "200")]), End::Open);
                 connection.send_data(stream, b"0123456789", End::Open);
                 connection.send_trailers(stream, &self::head(&[("grpc-status", "0")]));

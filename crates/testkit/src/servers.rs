@@ -1,24 +1,31 @@
-//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, gRPC peers, web servers.
+//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, ZooKeeper, etcd, gRPC peers,
+//! web servers.
 //!
 //! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
 //! and kills it when it goes out of scope. `cargo xtask test` installs the programs.
 
 mod authority;
 mod certificate;
+mod etcd;
 mod grpc;
 mod http;
 mod narrows;
+mod partition;
 mod redis;
+mod zookeeper;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 pub use authority::{Authority, Signed};
 pub use certificate::Certificate;
+pub use etcd::{Etcd, EtcdLease};
 pub use grpc::{GrpcServer, Stack, node, python, run_client, run_oracle};
 pub use http::{HttpServer, Seen, WebServer};
 pub use narrows::{HttpReply, Narrows};
+pub use partition::Wire;
 pub use redis::Redis;
+pub use zookeeper::{Zookeeper, ZookeeperSession};
 
 /// The root of the repository.
 ///

@@ -15,6 +15,8 @@ mod control;
 mod filters;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod matrix;
 mod mixed;
 mod net;
 mod node;
@@ -22,6 +24,8 @@ mod node;
 mod retry;
 mod rng;
 mod setup;
+#[cfg(test)]
+mod views;
 #[cfg(test)]
 mod volumes;
 
@@ -68,6 +72,8 @@ pub struct World {
     worker_due: Time,
     faults_due: Time,
     reload_due: Time,
+    /// When something else than its own parts has something to do.
+    other_due: Time,
     wrong: Vec<String>,
 }
 
@@ -163,6 +169,7 @@ impl World {
             return;
         }
         let mut next = self.worker_due.min(self.net.next_delivery()).min(self.control.next_due());
+        next = next.min(self.other_due);
         for client in &self.clients {
             next = next.min(client.next_due());
         }

@@ -95,6 +95,9 @@ const SPECIAL: u8 = 0x40;
 /// A regular field was seen. As a rule: nothing else is to be said about the field.
 const REGULAR: u8 = 0x80;
 
+/// As a rule: the field says what a message is, to whom it goes, or who asks, and has no place behind it.
+const HEAD_ONLY: u8 = SPECIAL | REGULAR;
+
 /// The rule of each name, [`Name::Other`] last: the bit of a pseudo field, or one of the above.
 static RULES: [u8; Name::KNOWN.len() + 1] = {
     let mut rules = [REGULAR; Name::KNOWN.len() + 1];
@@ -118,8 +121,52 @@ const fn rule(name: Name) -> u8 {
         | Name::Te
         | Name::Host
         | Name::ContentLength => SPECIAL,
+        _ if is_head_only(name) => HEAD_ONLY,
         _ => REGULAR,
     }
+}
+
+/// RFC 9110 §6.5.1: what modifies a request, authenticates, controls a reply, or tells how to read a body. A
+/// peer that adds trailers to the head would believe them, and nobody looked at them on the way.
+const fn is_head_only(name: Name) -> bool {
+    matches!(
+        name,
+        // Who asks, and for whom.
+        Name::Authorization
+            | Name::ProxyAuthorization
+            | Name::ProxyAuthenticate
+            | Name::WwwAuthenticate
+            | Name::Cookie
+            | Name::SetCookie
+            | Name::Forwarded
+            | Name::XForwardedFor
+            | Name::XForwardedProto
+            | Name::XForwardedHost
+            | Name::XForwardedPort
+            | Name::XRealIp
+            // What is asked for, and under which conditions.
+            | Name::CacheControl
+            | Name::Expect
+            | Name::MaxForwards
+            | Name::Range
+            | Name::IfMatch
+            | Name::IfModifiedSince
+            | Name::IfNoneMatch
+            | Name::IfRange
+            | Name::IfUnmodifiedSince
+            // What becomes of a reply.
+            | Name::Age
+            | Name::Date
+            | Name::Expires
+            | Name::Location
+            | Name::RetryAfter
+            | Name::Vary
+            // How a body is to be read.
+            | Name::ContentEncoding
+            | Name::ContentRange
+            | Name::ContentType
+            | Name::Trailer
+    )
 }
 
 const fn bit(name: Name) -> u8 {
@@ -177,8 +224,13 @@ pub(crate) fn check_reply(head: &Head) -> Result<Reply, Malformed> {
     Ok(Reply { status, content_length: seen.content_length })
 }
 
-/// Checks trailers.
-pub(crate) fn check_trailers(head: &Head) -> Result<(), Malformed> {
+/// Whether a field may stand behind a body. Those that may not and came there are left out.
+pub(crate) fn is_trailer(name: Name) -> bool {
+    RULES[name as usize] == REGULAR
+}
+
+/// Checks trailers, and leaves out what has no place there.
+pub(crate) fn take_trailers(head: &mut Head) -> Result<(), Malformed> {
     let seen = Seen::of(head)?;
     // RFC 9113 §8.1: no pseudo fields in trailers.
     if seen.has(PSEUDO) {
@@ -187,6 +239,9 @@ pub(crate) fn check_trailers(head: &Head) -> Result<(), Malformed> {
     // RFC 9110 §6.5.1: nothing that would have been needed earlier.
     if seen.te || seen.host.is_some() || seen.content_length.is_some() {
         return Err(Malformed::Trailers);
+    }
+    if seen.has(SPECIAL) {
+        head.retain(|_, field| is_trailer(field.name));
     }
     Ok(())
 }
@@ -207,7 +262,7 @@ impl<'a> Seen<'a> {
                 seen.bits |= rule;
                 continue;
             }
-            seen.bits |= REGULAR;
+            seen.bits |= rule | REGULAR;
             if rule == SPECIAL {
                 seen.special(head, field)?;
             }

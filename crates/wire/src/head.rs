@@ -178,6 +178,7 @@ impl Head {
 
     /// Keeps only the fields for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(&Self, &Field) -> bool) {
+        self.section_bytes = 0;
         let mut fields = std::mem::take(&mut self.fields);
         fields.retain(|field| keep(self, field));
         self.fields = fields;

@@ -64,6 +64,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             workers: &shared.workers,
             connections: &connections,
             refreshes: &current.refreshes,
+            discovered: &shared.discovery.status(),
             condition: shared.condition(),
         })
     });

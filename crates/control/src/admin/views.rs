@@ -19,6 +19,7 @@ use super::PATIENCE;
 use super::reply::{Answer, Failure};
 use crate::compile::{Call, Explanation, TargetExplanation, explain as explain_call};
 use crate::daemon::Shared;
+use crate::discovery::SourceStatus;
 
 pub(super) async fn config(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     let current = shared.current();
@@ -42,7 +43,14 @@ pub(super) async fn routes(State(shared): State<Arc<Shared>>) -> Json<Value> {
 pub(super) async fn upstreams(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let connections = connections_of(&shared).await;
     let snapshot = shared.current().snapshot.clone();
-    let all = snapshot.upstreams.iter().map(|of| upstream(&snapshot, of, &connections));
+    let discovered = shared.discovery.status();
+    let all = snapshot.upstreams.iter().map(|of| {
+        let mut view = upstream(&snapshot, of, &connections);
+        if let Some((_, sources)) = discovered.iter().find(|(name, _)| *name == of.name) {
+            view["discovery"] = sources.iter().map(source).collect();
+        }
+        view
+    });
     Json(all.collect())
 }
 
@@ -165,6 +173,22 @@ fn endpoint(entry: &Entry) -> Value {
         "active": shards.iter().map(|shard| shard.active.get()).sum::<i64>(),
         "calls": shards.iter().map(|shard| shard.calls.get()).sum::<u64>(),
         "failures": shards.iter().map(|shard| shard.failures.get()).sum::<u64>(),
+    })
+}
+
+/// Where nodes come from, and how that is doing.
+fn source(source: &SourceStatus) -> Value {
+    json!({
+        "source": *source.source,
+        "place": *source.place,
+        "up": source.up,
+        "trouble": source.trouble,
+        "nodes": source.nodes,
+        "held": source.held,
+        "updates": source.updates,
+        "errors": source.errors,
+        "refused": source.refused,
+        "holds": source.holds,
     })
 }
 

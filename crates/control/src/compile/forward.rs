@@ -14,7 +14,7 @@ use narrows_gateway::snapshot::{Route, Timeouts, Translate};
 
 use super::previous::Previous;
 use super::report::Report;
-use crate::config::{Config, ForwardConfig, ListenerConfig};
+use crate::config::{Config, ForwardConfig};
 
 /// Compiles the listener at this place of the list.
 pub(super) fn compile(
@@ -46,7 +46,8 @@ pub(super) fn compile(
         router.attach(Arc::new(Route {
             name: name.into(),
             upstream: Some(upstream),
-            timeouts: timeouts(listener),
+            // The listener has them.
+            timeouts: Timeouts::default(),
             message_bytes_max: None,
             replay_bytes_max: 0,
             retry: None,
@@ -59,11 +60,6 @@ pub(super) fn compile(
     let (tunnels, requests) = (route("tunnels", first), route("requests", first + 1));
     let ports = forward.ports.clone();
     Some(Forward { credentials: credentials?, hosts: hosts?, ports, tunnels, requests })
-}
-
-fn timeouts(listener: &ListenerConfig) -> Timeouts {
-    let tunnel_idle = listener.timeouts.tunnel_idle.duration();
-    Timeouts { tunnel_idle, ..Timeouts::default() }
 }
 
 fn hosts(

@@ -9,6 +9,7 @@ use narrows_wire::h1;
 
 use super::http2::HEADER_BYTES_MAX;
 use super::report::Report;
+use super::timeouts;
 use crate::config::{ListenerConfig, Size, UpstreamConfig};
 
 /// The first line of a request.
@@ -29,8 +30,8 @@ pub(super) fn listener(
         request_line_bytes_max: request_line as usize,
         requests_max: http1.requests_max.map(u64::from),
         upgrade_h2c: true,
-        header_timeout: timeouts.header.0,
-        stall_timeout: timeouts.stall.0,
+        header_timeout: timeouts.parse.0,
+        stall_timeout: timeouts.write.0,
         ..h1::Config::default()
     };
     section(&path, (http1.header_bytes_max, http1.header_fields_max), &mut limits, report);
@@ -47,7 +48,7 @@ pub(super) fn upstream(
     let path = format!("{path}.http1");
     let mut limits = h1::Config {
         requests_max: http1.requests_max.map(u64::from),
-        stall_timeout: config.http2.stall_timeout.0,
+        stall_timeout: timeouts::write(&config.timeouts),
         ..h1::Config::default()
     };
     section(&path, (http1.header_bytes_max, http1.header_fields_max), &mut limits, report);

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use narrows_wire::h2;
 
 use super::report::Report;
-use crate::config::{ListenerConfig, Size, UpstreamHttp2};
+use super::timeouts;
+use crate::config::{ListenerConfig, Size, UpstreamConfig};
 
 /// RFC 9113 §6.9.1: no flow-control window exceeds this; a byte more is taken for it.
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
@@ -30,8 +31,8 @@ pub(super) fn listener(
         connect_protocol: true,
         preface_timeout: timeouts.preface.0,
         settings_timeout: timeouts.settings.0,
-        header_timeout: timeouts.header.0,
-        stall_timeout: timeouts.stall.0,
+        header_timeout: timeouts.parse.0,
+        stall_timeout: timeouts.write.0,
         ..h2::Config::default()
     };
     windows(
@@ -47,11 +48,13 @@ pub(super) fn listener(
 /// The limits towards nodes.
 pub(super) fn upstream(
     path: &str,
-    http2: &UpstreamHttp2,
+    config: &UpstreamConfig,
     report: &mut Report<'_>,
 ) -> Arc<h2::Config> {
+    let http2 = &config.http2;
     let path = format!("{path}.http2");
-    let mut limits = h2::Config { stall_timeout: http2.stall_timeout.0, ..h2::Config::default() };
+    let stall_timeout = timeouts::write(&config.timeouts);
+    let mut limits = h2::Config { stall_timeout, ..h2::Config::default() };
     windows(
         &path,
         [http2.initial_window, http2.stream_window_max, http2.connection_window],
@@ -92,6 +95,7 @@ fn section(
     let path = format!("{path}.header_bytes_max");
     limits.section.bytes_max = report.within(&path, bytes_max, 1024, HEADER_BYTES_MAX);
     limits.section.fields_max = fields_max;
-    // A block of literals is hardly larger on the wire than decoded.
-    limits.header_block_bytes_max = limits.section.bytes_max as usize;
+    // A block of literals is hardly larger on the wire than decoded. One that is over the limit can be answered
+    // only if it is read to its end.
+    limits.header_block_bytes_max = 2 * limits.section.bytes_max as usize;
 }

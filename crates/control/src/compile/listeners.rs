@@ -14,10 +14,11 @@ use narrows_gateway::sources::SourceRules;
 use super::previous::Previous;
 use super::report::Report;
 use super::tunnels::Tunnels;
-use super::{NEVER, forward, forwarding, http1, http2, tls};
+use super::{forward, forwarding, http1, http2, timeouts, tls};
 use crate::config::{
     Config, ForwardingConfig, ListenerConfig, ListenerProtocol, Network, Severity, SourcesConfig,
 };
+use narrows_gateway::timeout::NEVER;
 
 /// Compiles every listener.
 pub(super) fn compile(
@@ -150,6 +151,7 @@ fn listener(
         h2,
         h1,
         preface_timeout: config.timeouts.preface.0,
+        timeouts: timeouts::compile(&config.timeouts.of_calls()),
         forwarding,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
         max_connection_age: config.max_connection_age.duration(),

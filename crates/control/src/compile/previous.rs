@@ -15,6 +15,7 @@ use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSess
 
 use super::tls::{AlpnList, Watch};
 use crate::config::UpstreamTls;
+use crate::discovery::{SourceOptions, Wanted};
 use crate::reflection::refresh::{Memory, Refresh};
 
 /// What is carried over from one compilation to the next.
@@ -34,6 +35,8 @@ pub struct Previous {
     pub(super) watches: Vec<Arc<Watch>>,
     /// Noted while upstreams are compiled; not carried over.
     pub(super) refreshes: Vec<Arc<Refresh>>,
+    /// Noted while upstreams are compiled; not carried over.
+    pub(super) discovered: Vec<Wanted>,
 }
 
 /// What TLS towards nodes is made from.
@@ -85,6 +88,7 @@ impl Previous {
             memories: BTreeMap::new(),
             watches: Vec::new(),
             refreshes: Vec::new(),
+            discovered: Vec::new(),
         }
     }
 
@@ -135,6 +139,22 @@ impl Previous {
         };
         let endpoints = Arc::new(endpoints);
         next.endpoints.insert(upstream.to_owned(), endpoints.clone());
+        endpoints
+    }
+
+    /// The nodes of an upstream that are told by these sources, noted in `next`. Whoever follows the sources hands
+    /// nodes over there, so it is the same set over reloads, and the nodes of before are in it until others are told.
+    pub(super) fn discovered(
+        &self,
+        upstream: &str,
+        sources: Vec<SourceOptions>,
+        next: &mut Self,
+    ) -> Arc<Endpoints> {
+        let known = self.endpoints.get(upstream).cloned();
+        let endpoints = known.unwrap_or_else(|| Arc::new(Endpoints::new(self.workers)));
+        next.endpoints.insert(upstream.to_owned(), endpoints.clone());
+        let wanted = Wanted { upstream: upstream.into(), endpoints: endpoints.clone(), sources };
+        next.discovered.push(wanted);
         endpoints
     }
 

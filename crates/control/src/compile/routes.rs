@@ -11,12 +11,13 @@ use std::sync::Arc;
 use narrows_gateway::route::{
     AuthorityMatch, GrpcMatch, HeaderName, Match, Method, PathMatch, Pattern, Router, ValueMatch,
 };
-use narrows_gateway::snapshot::{Networks, Route, Timeouts, Translate};
+use narrows_gateway::snapshot::{Networks, Route, Translate};
 
 use super::filters::{Filters, RouteFilters};
 use super::previous::Previous;
 use super::report::{Report, transpose};
 use super::retry;
+use super::timeouts;
 use super::upstreams;
 use crate::config::{
     self, Config, GrpcWebRule, ListenerProtocol, MatchConfig, RouteConfig, Severity, Size,
@@ -58,7 +59,7 @@ pub(super) fn compile(
             let route = Route {
                 name: route_config.name.as_str().into(),
                 upstream,
-                timeouts: timeouts(route_config),
+                timeouts: timeouts::compile(&route_config.timeouts),
                 message_bytes_max: limits.0,
                 replay_bytes_max: limits.1,
                 retry,
@@ -124,16 +125,6 @@ fn doubles(routes: &[RouteConfig], report: &mut Report<'_>) {
             );
             report.error(format!("routes[{at}].match"), message);
         }
-    }
-}
-
-fn timeouts(route: &RouteConfig) -> Timeouts {
-    Timeouts {
-        total: route.timeouts.total.duration(),
-        idle: route.timeouts.idle.duration(),
-        grpc_timeout_max: route.timeouts.max_grpc_timeout.duration(),
-        response: route.timeouts.response.duration(),
-        tunnel_idle: route.timeouts.tunnel_idle.duration(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! certificates and `tests/examples.rs` for the files in `examples/`.
 
 mod balancing;
+mod discovery;
 mod examples;
 mod filters;
 mod forwarding;
@@ -20,7 +21,7 @@ use narrows_gateway::snapshot::{OnMissing, Targets};
 use narrows_wire::{Time, h2};
 
 use super::*;
-use crate::config::{ListenerConfig, ListenerHttp2, UpstreamHttp2, parse};
+use crate::config::{CallTimeouts, ListenerConfig, ListenerHttp2, UpstreamHttp2, parse};
 
 /// A configuration without faults, to which cases add keys.
 const GOOD: &str = "\
@@ -84,11 +85,11 @@ fn defaults_are_those_of_the_engine_unless_they_say_otherwise() {
     }
     assert_eq!(listener.header_fields_max, engine.section.fields_max);
     let timeouts = ListenerConfig::default().timeouts;
-    assert_eq!(timeouts.stall.0, engine.stall_timeout);
-    assert_eq!(upstream.stall_timeout.0, engine.stall_timeout);
+    assert_eq!(timeouts.write.0, engine.stall_timeout);
+    assert_eq!(timeouts::write(&CallTimeouts::default()), engine.stall_timeout);
     assert_eq!(timeouts.preface.0, engine.preface_timeout);
     assert_eq!(timeouts.settings.0, engine.settings_timeout);
-    assert_eq!(timeouts.header.0, engine.header_timeout);
+    assert_eq!(timeouts.parse.0, engine.header_timeout);
 }
 
 #[test]
@@ -133,7 +134,7 @@ routes:
         "c.yaml:8:80: stores.c d.redis.value.hash: give either field, or both host_field and \
          port_field",
         "c.yaml:9:15: stores.e.redis: give only one of url, urls (cluster), and sentinel",
-        "c.yaml:11:9: upstreams.jobs: no nodes; write endpoints or lookup",
+        "c.yaml:11:9: upstreams.jobs: no nodes; write endpoints, discovery, or lookup",
         "c.yaml:12:25: upstreams.a.lookup.store: no store named \"aa\" (did you mean \"a\"?)",
         "c.yaml:12:34: upstreams.a.lookup.key: unknown variable {nope}; there are \
          {header.NAME}, {query.NAME}, {cookie.NAME}, {path}, {authority}, {method}, \

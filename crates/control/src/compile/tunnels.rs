@@ -9,9 +9,11 @@ use narrows_gateway::filter::Chain;
 use narrows_gateway::passthrough::{Passthrough, TlsRule};
 use narrows_gateway::route::{AuthorityMatch, Router};
 use narrows_gateway::snapshot::{Route, Timeouts, Translate};
+use narrows_gateway::timeout::{Layers, NEVER};
 
 use super::previous::Previous;
 use super::report::Report;
+use super::timeouts;
 use super::upstreams;
 use crate::config::{Config, ListenerConfig, PassthroughRule};
 
@@ -82,7 +84,11 @@ impl Tunnels<'_> {
         if let Some(known) = self.router.routes().position(|route| *route.name == *name) {
             return Some(known);
         }
-        let idle = listener.timeouts.tunnel_idle.duration();
+        let of_upstream = timeouts::compile(&self.config.upstreams[wanted].timeouts);
+        let of_listener = timeouts::compile(&listener.timeouts.of_calls());
+        let idle = Layers([&of_upstream, &of_listener, &Timeouts::NOTHING])
+            .limit(|place| place.tunnel_idle)
+            .or(Some(NEVER));
         let stats = self.previous.route(&name, self.next);
         Some(self.router.attach(Arc::new(Route {
             name: name.into(),

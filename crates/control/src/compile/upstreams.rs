@@ -15,19 +15,23 @@ use narrows_gateway::snapshot::{
     ClientTls, Lookup, Networks, OnMissing, Protocol, Speaks, Targets, Upstream,
 };
 use narrows_gateway::target::Scheme;
+use narrows_gateway::timeout::NEVER;
 use narrows_gateway::transcoding::Transcoding;
 use narrows_wire::proxy_protocol::Version;
 use narrows_wire::{h1, h2};
 
+use super::discovery::{self, Means};
 use super::previous::Previous;
 use super::report::Report;
 use super::retry;
+use super::timeouts;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{NEVER, balancing, http1, http2};
+use super::{balancing, http1, http2};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
+use crate::discovery::SourceOptions;
 
 /// What tunnels of a forward proxy go over.
 static TUNNELS: LazyLock<UpstreamConfig> =
@@ -50,6 +54,7 @@ pub(super) struct Plan<'a> {
 
 enum PlannedTargets<'a> {
     Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
+    Discovered { sources: Vec<SourceOptions>, policy: Policy, rules: Rules },
     Asked(Networks),
     Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
 }
@@ -74,7 +79,7 @@ pub(super) fn plan<'a>(
         };
         let path_tls = format!("{path}.tls");
         let tls = tls::client(&path_tls, &upstream.tls, alpn, &mut roots, carried, report);
-        let h2 = http2::upstream(&path, &upstream.http2, report);
+        let h2 = http2::upstream(&path, upstream, report);
         let h1 = http1::upstream(&path, upstream, report);
         let retry_budget = retry::budget(&upstream.retry_budget);
         trust(&path, upstream, &mut roots, report);
@@ -83,7 +88,8 @@ pub(super) fn plan<'a>(
             let message = "only protocols tcp and tls have it; requests are told by their fields";
             report.error(format!("{path}.proxy_protocol"), message);
         }
-        let targets = targets(&path, upstream, config, report);
+        let mut means = Means { roots: &mut roots, previous, next: &mut *next, report };
+        let targets = targets(&path, upstream, config, &mut means);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -122,7 +128,7 @@ fn forward<'a>(
         for (kind, config) in [("tunnels", &*TUNNELS), ("requests", &*REQUESTS)] {
             let carried = (previous, &mut *next);
             let tls = tls::client(&path, &config.tls, tls::ALPN_NONE, roots, carried, report);
-            let h2 = http2::upstream(&path, &config.http2, report);
+            let h2 = http2::upstream(&path, config, report);
             let h1 = http1::upstream(&path, config, report);
             let targets = PlannedTargets::Asked(Networks::new(networks.clone()));
             let name = format!("forward {} {kind}", listener.address);
@@ -149,6 +155,10 @@ pub(super) fn finish(
                 let endpoints = previous.endpoints(&plan.name, members, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
+            PlannedTargets::Discovered { sources, policy, rules } => {
+                let endpoints = previous.discovered(&plan.name, sources, next);
+                Targets::Balanced(Balanced { endpoints, policy, rules })
+            }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
                 store: stores[store].clone(),
@@ -173,8 +183,7 @@ pub(super) fn finish(
             transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
-            connect_timeout: config.connect_timeout.0,
-            acquire_timeout: config.acquire_timeout.0,
+            timeouts: timeouts::compile(&config.timeouts),
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
@@ -227,17 +236,29 @@ fn targets<'a>(
     path: &str,
     upstream: &'a UpstreamConfig,
     config: &'a Config,
-    report: &mut Report<'_>,
+    means: &mut Means<'_, '_>,
 ) -> Option<PlannedTargets<'a>> {
-    match (&upstream.lookup, upstream.endpoints.is_empty()) {
-        (Some(found), true) => lookup(&format!("{path}.lookup"), found, config, report),
-        (None, false) => Some(fixed(path, upstream, report)),
-        (None, true) => {
-            report.error(path, "no nodes; write endpoints or lookup");
+    let written = [
+        (!upstream.endpoints.is_empty(), "endpoints"),
+        (upstream.discovery.is_some(), "discovery"),
+        (upstream.lookup.is_some(), "lookup"),
+    ];
+    let names: Vec<_> = written.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+    match (names.as_slice(), &upstream.lookup) {
+        (["lookup"], Some(found)) => lookup(&format!("{path}.lookup"), found, config, means.report),
+        (["discovery"], _) => {
+            let sources = discovery::sources(&format!("{path}.discovery"), upstream, means)?;
+            let policy = balancing::policy(&upstream.load_balancing);
+            let rules = balancing::rules(path, upstream, means.report);
+            Some(PlannedTargets::Discovered { sources, policy, rules })
+        }
+        (["endpoints"], _) => Some(fixed(path, upstream, means.report)),
+        ([], _) => {
+            means.report.error(path, "no nodes; write endpoints, discovery, or lookup");
             None
         }
-        (Some(_), false) => {
-            report.error(path, "give only one of endpoints and lookup");
+        (several, _) => {
+            means.report.error(path, format!("give only one of {}", several.join(" and ")));
             None
         }
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Network};
 use super::forwarding::ForwardingConfig;
 use super::secret::Secret;
+use super::timeouts::ListenerTimeouts;
 use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
@@ -51,7 +52,7 @@ pub struct ListenerConfig {
     pub http1: ListenerHttp1,
     /// What becomes of fields that tell of the way of a request, and of where a reply is from.
     pub forwarding: ForwardingConfig,
-    /// Limits in time of the protocol itself, whatever the call.
+    /// Limits in time of the protocol itself, and of calls.
     pub timeouts: ListenerTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
     pub idle_timeout: Limit<Period>,
@@ -177,24 +178,6 @@ pub struct ListenerHttp1 {
     pub requests_max: Option<u32>,
 }
 
-/// Limits in time of the protocol itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ListenerTimeouts {
-    /// For the TLS handshake; and again for the first bytes, which show what is spoken, and the whole
-    /// HTTP/2 preface.
-    pub preface: Period,
-    /// Until the client has acknowledged our SETTINGS.
-    pub settings: Period,
-    /// From the first byte of a header block to its end.
-    pub header: Period,
-    /// Bytes wait for a client that takes none of them.
-    pub stall: Period,
-    /// Nothing has moved for this long, in either direction, on a connection of protocol `tcp`. `none`
-    /// or 0: no limit.
-    pub tunnel_idle: Limit<Period>,
-}
-
 // === impl ListenerConfig ===
 
 impl ListenerConfig {
@@ -259,18 +242,6 @@ impl Default for ListenerHttp1 {
             header_bytes_max: Size(64 << 10),
             header_fields_max: 128,
             requests_max: None,
-        }
-    }
-}
-
-impl Default for ListenerTimeouts {
-    fn default() -> Self {
-        Self {
-            preface: Period::seconds(5),
-            settings: Period::seconds(10),
-            header: Period::seconds(10),
-            stall: Period::seconds(30),
-            tunnel_idle: Limit(Some(Period::seconds(3600))),
         }
     }
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::address::Network;
 use super::filter::FilterConfig;
 use super::retry::{HedgeConfig, RetryConfig};
-use super::units::{Limit, Period, Size};
+use super::timeouts::CallTimeouts;
+use super::units::{Limit, Size};
 
 /// Requests that match go to an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,8 +31,8 @@ pub struct RouteConfig {
     /// Filters, in this order, behind the global ones and those of the upstream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterConfig>,
-    /// Limits in time. There are none unless written, so that streams may live for hours.
-    pub timeouts: RouteTimeouts,
+    /// Limits in time of its calls, which may live for hours unless a limit is written.
+    pub timeouts: CallTimeouts,
     /// When a call that failed at a node is tried once more. Default: only when a node provably did not
     /// process it, and then once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,36 +140,6 @@ pub enum ValueRule {
     Regex(String),
 }
 
-/// Limits in time of a call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RouteTimeouts {
-    /// From the first header to the end of the call. `none` or 0: no limit.
-    pub total: Limit<Period>,
-    /// Without a byte of the body in either direction. `none` or 0: no limit.
-    pub idle: Limit<Period>,
-    /// From the end of the request to the head of the reply. `none` or 0: no limit.
-    pub response: Limit<Period>,
-    /// Cap of `grpc-timeout` for calls that carry one. `none` or 0: as the client says.
-    pub max_grpc_timeout: Limit<Period>,
-    /// Without a byte in either direction of a WebSocket, in place of `idle`. `none` or 0: no limit.
-    pub tunnel_idle: Limit<Period>,
-}
-
-// === impl RouteTimeouts ===
-
-impl Default for RouteTimeouts {
-    fn default() -> Self {
-        Self {
-            total: Limit(None),
-            idle: Limit(None),
-            response: Limit(None),
-            max_grpc_timeout: Limit(None),
-            tunnel_idle: Limit(Some(Period::seconds(3600))),
-        }
-    }
-}
-
 // === impl RouteConfig ===
 
 impl Default for RouteConfig {
@@ -178,7 +149,7 @@ impl Default for RouteConfig {
             matches: MatchConfig::default(),
             upstream: None,
             filters: Vec::new(),
-            timeouts: RouteTimeouts::default(),
+            timeouts: CallTimeouts::default(),
             retry: None,
             hedge: None,
             grpc_web: GrpcWebRule::Translate,

@@ -10,13 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Network, NodeAddress};
 use super::balancing::{HashOnConfig, LoadBalancing, SubsetConfig};
+use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
+use super::timeouts::CallTimeouts;
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
-/// A set of nodes. Exactly one of `endpoints` and `lookup` says which node takes a call.
+/// A set of nodes. Exactly one of `endpoints`, `discovery`, and `lookup` says which node takes a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamConfig {
@@ -27,7 +29,10 @@ pub struct UpstreamConfig {
     /// The nodes, as `host:port` or with a weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<EndpointConfig>,
-    /// How the node of a call is chosen from `endpoints`.
+    /// Where the nodes come from, if they come and go: one source, or a list of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<SourcesOfNodes>,
+    /// How the node of a call is chosen from `endpoints` or `discovery`.
     pub load_balancing: LoadBalancing,
     /// What of a call is hashed, for `ring_hash` and `maglev`: the first that it has. One that has none of them
     /// goes anywhere.
@@ -46,10 +51,8 @@ pub struct UpstreamConfig {
     /// request passes as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcode: Option<TranscodeConfig>,
-    /// TCP connect and TLS handshake together.
-    pub connect_timeout: Period,
-    /// How long a call waits for a stream on a connection.
-    pub acquire_timeout: Period,
+    /// Limits in time of its calls, as far as their routes do not say.
+    pub timeouts: CallTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
     pub idle_timeout: Limit<Period>,
     /// A connection takes no new calls after this long, with 10 % jitter. `none` or 0: never.
@@ -201,8 +204,6 @@ pub struct UpstreamHttp2 {
     /// Header fields of one reply.
     #[schemars(range(min = 8))]
     pub header_fields_max: u32,
-    /// Bytes wait for a node that takes none of them.
-    pub stall_timeout: Period,
 }
 
 /// HTTP/1 limits towards nodes.
@@ -254,14 +255,14 @@ impl Default for UpstreamConfig {
             protocol: ProtocolWord::default(),
             tls: UpstreamTls::default(),
             endpoints: Vec::new(),
+            discovery: None,
             load_balancing: LoadBalancing::default(),
             hash_on: Vec::new(),
             subset: None,
             panic_threshold: 50,
             lookup: None,
             transcode: None,
-            connect_timeout: Period::seconds(2),
-            acquire_timeout: Period::seconds(5),
+            timeouts: CallTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(60))),
             max_connection_age: Limit(None),
             max_connections: 128,
@@ -289,7 +290,6 @@ impl Default for UpstreamHttp2 {
             connection_window: Size(1 << 20),
             header_bytes_max: Size(64 << 10),
             header_fields_max: 128,
-            stall_timeout: Period::seconds(30),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
 use crate::compile::{self, Compiled, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
+use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use crate::stores::Stores;
 
@@ -29,6 +30,8 @@ pub struct Current {
     pub watches: Vec<Arc<Watch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Upstreams whose nodes come from elsewhere.
+    pub discovered: Vec<Wanted>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -64,11 +67,13 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, refreshes, next } = compiled;
+        let Compiled { snapshot, warnings, watches, refreshes, discovered, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        Ok((Current { loaded, snapshot, warnings, watches, refreshes, loaded_at }, next))
+        let current =
+            Current { loaded, snapshot, warnings, watches, refreshes, discovered, loaded_at };
+        Ok((current, next))
     });
     finished(task.await)
 }

@@ -17,6 +17,7 @@ use super::load::{Applied, Current};
 use crate::access_log::LogStats;
 use crate::compile::Look;
 use crate::config::Fault;
+use crate::discovery::Discovery;
 use crate::metrics::Condition;
 use crate::stores::Stores;
 
@@ -51,6 +52,8 @@ pub struct Shared {
     pub workers: Vec<Arc<WorkerStats>>,
     /// The open stores.
     pub stores: Arc<Stores>,
+    /// Who knows the nodes of upstreams.
+    pub discovery: Arc<Discovery>,
     /// What became of the access log.
     pub log: Arc<LogStats>,
     /// The listeners that were opened at the start.
@@ -65,20 +68,27 @@ pub struct Shared {
     certificates_refused: AtomicU64,
 }
 
+/// Those whom the control plane asks.
+pub(super) struct Known {
+    pub(super) stores: Arc<Stores>,
+    pub(super) discovery: Arc<Discovery>,
+}
+
 // === impl Shared ===
 
 impl Shared {
     pub(super) fn new(
         running: &Running,
         current: Current,
-        stores: Arc<Stores>,
+        known: Known,
         log: Arc<LogStats>,
         orders: mpsc::Sender<Order>,
     ) -> Self {
         Self {
             handle: running.handle.clone(),
             workers: running.stats.clone(),
-            stores,
+            stores: known.stores,
+            discovery: known.discovery,
             log,
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use narrows_gateway::reply::{Cause, Row, TABLE};
 use narrows_gateway::snapshot::Route;
 use narrows_gateway::stats::{BUCKETS, Counter, Histogram, RouteShard, WorkerStats};
+use narrows_gateway::timeout::STAGES;
 
 use super::text::{Kind, Text};
 
@@ -32,17 +33,6 @@ const GRPC_CODES: [&str; 18] = [
 ];
 
 const HTTP_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-
-/// The stages of a call whose limit in time can pass, by the cause that says so.
-const STAGES: [(Cause, &str); 7] = [
-    (Cause::LookupTimeout, "resolve"),
-    (Cause::AcquireTimeout, "acquire"),
-    (Cause::ConnectTimeout, "connect"),
-    (Cause::ResponseTimeout, "response"),
-    (Cause::IdleTimeout, "idle"),
-    (Cause::TotalTimeout, "total"),
-    (Cause::Deadline, "deadline"),
-];
 
 /// Durations of several shards together.
 #[derive(Default)]
@@ -186,7 +176,13 @@ fn locals(text: &mut Text, routes: &[&Arc<Route>], workers: &[Arc<WorkerStats>])
     let mut family = text.family("narrows_timeouts_total", Kind::Counter, help);
     for (cause, stage) in STAGES {
         let of = |route: &&Arc<Route>| sum(route, |shard| Some(shard.local.of(cause)));
-        family.sample(&[("stage", stage)], routes.iter().map(of).sum::<u64>() as f64);
+        let mut count = routes.iter().map(of).sum::<u64>();
+        for worker in workers {
+            count += worker.unrouted.of(cause).get();
+            // What is not even a request has no cause.
+            count += if cause == Cause::HeadTimeout { worker.parse_timeouts.get() } else { 0 };
+        }
+        family.sample(&[("stage", stage)], count as f64);
     }
 }
 

@@ -7,7 +7,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Encodes `E` and decodes `D`.
 #[derive(Debug)]
-pub(super) struct Prost<E, D>(PhantomData<(E, D)>);
+pub(crate) struct Prost<E, D>(PhantomData<(E, D)>);
 
 // === impl Prost ===
 

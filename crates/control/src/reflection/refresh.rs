@@ -13,7 +13,7 @@ use narrows_transcode::{About, Fault, Options, Transcoder};
 
 use super::{ReflectionError, fetch};
 
-pub use super::connect::{Node, Security};
+pub use crate::connect::{Node, Security};
 
 /// The pause after all nodes have failed, the first time; it doubles with each further round.
 const PAUSE_MIN: Duration = Duration::from_millis(250);

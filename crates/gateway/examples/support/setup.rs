@@ -63,8 +63,11 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         transcoding: None,
         h2: h2.clone(),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(5),
-        acquire_timeout: Duration::from_secs(5),
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(5)),
+            acquire: Some(Duration::from_secs(5)),
+            ..Timeouts::default()
+        },
         idle_timeout: Duration::from_secs(60),
         max_connection_age: None,
         max_connections: 64,
@@ -81,6 +84,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2,
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),

@@ -5,6 +5,7 @@
 //! place. Nothing here decides anything.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use narrows_wire::client_hello::ClientHelloReader;
 use narrows_wire::codec::{End, ErrorCode, Event, OpenError, Output, Rejected, StreamKey};
@@ -180,6 +181,15 @@ impl Codec {
             Self::H1(h1) => h1.set_tag(stream, tag),
             Self::Raw(raw) => raw.set_tag(tag),
             Self::Unknown(_) => {}
+        }
+    }
+
+    /// How long waiting bytes of a stream may make no progress, in place of what the engine has for all.
+    pub fn set_stall_timeout(&mut self, stream: StreamKey, timeout: Duration) {
+        match self {
+            Self::H2(h2) => h2.set_stall_timeout(stream, timeout),
+            Self::H1(h1) => h1.set_stall_timeout(stream, timeout),
+            Self::Raw(_) | Self::Unknown(_) => {}
         }
     }
 

@@ -1,8 +1,8 @@
-//! Both ends of a link in the words of fields: who is there, and where it connected to.
+//! A link in words: who is at its other end, where it connected to, and what is spoken on it.
 
 use std::net::SocketAddr;
 
-use super::{Link, Side};
+use super::{Codec, Link, Side};
 use crate::forwarding::{Encryption, Forwarding, Peer};
 use crate::io::Socket;
 use crate::snapshot::Accepts;
@@ -27,6 +27,18 @@ impl<S: Socket> Link<S> {
             Side::Downstream(listener) => listener.address,
             Side::Upstream(_) => self.peer,
         })
+    }
+
+    /// What is spoken on it, in the words of the configuration; not before it is known.
+    pub fn spoken(&self) -> &'static str {
+        match (&self.codec, &self.tls) {
+            (Codec::H2(_), Some(_)) => "h2",
+            (Codec::H2(_), None) => "h2c",
+            (Codec::H1(_), _) => "http/1.1",
+            (Codec::Raw(_), Some(_)) => "tls",
+            (Codec::Raw(_), None) => "tcp",
+            (Codec::Unknown(_), _) => "detecting",
+        }
     }
 
     /// As [`Link::forwarding`], with the other end in the words of fields.

@@ -285,7 +285,9 @@ pub(super) fn outcome(exchange: &Exchange) -> Outcome {
         Some(
             Cause::ConnectFailed
             | Cause::ConnectTimeout
+            | Cause::TlsTimeout
             | Cause::ResponseTimeout
+            | Cause::ReplyBodyTimeout
             | Cause::UpstreamReset
             | Cause::UpstreamClosed
             | Cause::UpstreamProtocol

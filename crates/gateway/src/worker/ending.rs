@@ -17,8 +17,12 @@ pub(super) enum Loss {
     ConnectFailed,
     /// A connection to a node was not made in time.
     ConnectTimeout,
+    /// The TLS handshake on it did not end in time.
+    TlsTimeout,
     /// It was open, and the peer or the network ended it.
     Closed,
+    /// The peer takes nothing of what is to be written.
+    Stalled,
     /// The peer broke the protocol or went over a limit.
     Protocol,
 }
@@ -34,8 +38,9 @@ impl<I: Io> Worker<I> {
                 return self.drop_link(key);
             }
             // What was due of an open link, such as its age, is not what is waited for now.
-            if link.state != State::Closing {
-                link.due = now + super::timers::CLOSING_TIME_MAX;
+            let due = now + super::timers::CLOSING_TIME_MAX;
+            if link.state != State::Closing || link.due > due {
+                link.due = due;
                 link.closing_mark = link.written;
             }
             link.state = State::Closing;
@@ -139,8 +144,14 @@ impl Loss {
         match close {
             Close::ConnectFailed | Close::HandshakeFailed => Self::ConnectFailed,
             Close::ConnectTimeout => Self::ConnectTimeout,
+            Close::TlsTimeout => Self::TlsTimeout,
             Close::Protocol => Self::Protocol,
             _ => Self::Closed,
         }
+    }
+
+    /// What the end of a link means that its engine ended.
+    pub(super) fn of_error(close: Close) -> Self {
+        if close == Close::WriteTimeout { Self::Stalled } else { Self::Protocol }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use narrows_wire::codec::{End, ErrorCode, Party, Processed, Refusal, StreamKey};
+use narrows_wire::codec::{End, ErrorCode, Party, Processed, Reason, Refusal, StreamKey};
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Name};
 
@@ -68,7 +68,10 @@ impl<I: Io> Worker<I> {
         if tag != 0 && self.exchanges.get(known).is_some() {
             return self.fail(known, failure.cause, failure.detail);
         }
-        let key = self.begin(from, End::Stream, head);
+        // Over HTTP/2 the rest of the request may still come, and is told to stop behind the answer.
+        let is_h2 = self.links.get(from.0).is_some_and(|link| link.codec.is_h2());
+        let end = if is_h2 { End::Open } else { End::Stream };
+        let key = self.begin(from, end, head);
         self.on_arrival(key);
         let active = self.active.clone();
         if let Some(route) = self.find_route(key, &active) {
@@ -186,9 +189,10 @@ impl<I: Io> Worker<I> {
     }
 
     /// The client reset its stream: the node is told in the same turn.
-    pub(super) fn on_client_reset(&mut self, from: (Key, StreamKey), tag: u64) {
+    pub(super) fn on_client_reset(&mut self, from: (Key, StreamKey), tag: u64, reason: Reason) {
         let key = Key::unpack(tag);
         match self.exchanges.get(key) {
+            Some(_) if reason == Reason::StreamStalled => self.abandon(key, Cause::WriteTimeout),
             Some(_) => self.abandon(key, Cause::ClientCancelled),
             // Reset before the exchange began, or after it ended: only the slot is to be freed.
             None => {
@@ -203,7 +207,7 @@ impl<I: Io> Worker<I> {
     fn abandon(&mut self, key: Key, cause: Cause) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.cause = Some(cause);
-        exchange.grpc_status = exchange.is_grpc.then_some(Status::Cancelled.code());
+        exchange.grpc_status = exchange.is_grpc.then_some(cause.row().grpc.code());
         if let Some(node) = exchange.node_leg() {
             self.reset_stream(node.link, node.stream, ErrorCode::CANCEL);
         }
@@ -216,7 +220,7 @@ impl<I: Io> Worker<I> {
         link: Key,
         tag: u64,
         code: ErrorCode,
-        (processed, by): (Processed, Party),
+        (processed, by, reason): (Processed, Party, Reason),
     ) {
         let key = Key::unpack(tag);
         if self.lose_hedged(key, link, None) {
@@ -230,6 +234,7 @@ impl<I: Io> Worker<I> {
         }
         let cause = match (processed, by) {
             (Processed::No, _) => Cause::Unprocessed,
+            (Processed::Maybe, Party::Us) if reason == Reason::StreamStalled => Cause::WriteTimeout,
             (Processed::Maybe, Party::Us) => Cause::UpstreamProtocol,
             (Processed::Maybe, Party::Peer) => match Status::from_reset(code.0) {
                 Status::ResourceExhausted => Cause::UpstreamCalm,
@@ -292,8 +297,10 @@ impl<I: Io> Worker<I> {
         let unsettled = std::mem::take(&mut link.unsettled);
         match side {
             Side::Downstream(_) => {
+                let is_stalled = loss == Loss::Stalled;
+                let cause = if is_stalled { Cause::WriteTimeout } else { Cause::ClientClosed };
                 for tag in tags {
-                    self.abandon(Key::unpack(tag), Cause::ClientClosed);
+                    self.abandon(Key::unpack(tag), cause);
                 }
             }
             Side::Upstream(node) => {
@@ -337,13 +344,17 @@ impl<I: Io> Worker<I> {
         let cause = match loss {
             Loss::ConnectFailed => Cause::ConnectFailed,
             Loss::ConnectTimeout => Cause::ConnectTimeout,
+            Loss::TlsTimeout => Cause::TlsTimeout,
+            Loss::Stalled => Cause::WriteTimeout,
             Loss::Protocol => Cause::UpstreamProtocol,
             Loss::Closed => Cause::UpstreamClosed,
         };
         match loss {
-            Loss::ConnectFailed | Loss::ConnectTimeout => self.on_unreachable(key, cause),
-            Loss::Closed | Loss::Protocol if unsent && self.replay(key) => {}
-            Loss::Closed | Loss::Protocol => self.fail(key, cause, String::new()),
+            Loss::ConnectFailed | Loss::ConnectTimeout | Loss::TlsTimeout => {
+                self.on_unreachable(key, cause);
+            }
+            Loss::Closed | Loss::Stalled | Loss::Protocol if unsent && self.replay(key) => {}
+            Loss::Closed | Loss::Stalled | Loss::Protocol => self.fail(key, cause, String::new()),
         }
     }
 

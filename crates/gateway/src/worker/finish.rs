@@ -8,10 +8,11 @@ use narrows_wire::{Name, Time};
 
 use super::Worker;
 use super::balance::{detach, outcome};
+use super::links::note_dirty;
 use crate::clock;
 use crate::exchange::{Exchange, Stage};
 use crate::io::Io;
-use crate::link::Side;
+use crate::link::{Codec, Side};
 use crate::record::{Kind, Record, Stages, Text};
 use crate::route::Request;
 use crate::slab::Key;
@@ -38,10 +39,12 @@ impl<I: Io> Worker<I> {
         if let Some(link) = self.links.get_mut(exchange.client.link) {
             link.codec.release(exchange.client.stream);
             link.last_used = self.now;
-            self.mark_dirty(exchange.client.link);
+            note_dirty(&mut self.dirty, exchange.client.link, link);
         }
-        if let Stage::Relaying(leg) = exchange.stage {
-            self.free_link(leg.link);
+        match exchange.stage {
+            Stage::Relaying(leg) => self.free_link(leg.link),
+            Stage::Queued { node, .. } => self.leave_queue_early(key, node),
+            Stage::Parked { .. } | Stage::Local => {}
         }
         let outcome = outcome(&exchange);
         detach(&mut exchange, outcome, self.now);
@@ -51,8 +54,7 @@ impl<I: Io> Worker<I> {
         if self.records().is_some() {
             self.record(&exchange, Kind::End);
         }
-        self.keep_head(std::mem::take(&mut exchange.head));
-        self.keep_body(std::mem::take(&mut exchange.kept));
+        self.keep_exchange(exchange);
     }
 
     fn count(&mut self, exchange: &Exchange) {
@@ -142,7 +144,9 @@ impl<I: Io> Worker<I> {
             (Text::Traceparent, Name::Traceparent),
         ] {
             let original = match field {
-                Text::Method => exchange.original_method.as_deref(),
+                Text::Method => {
+                    exchange.original_method.as_deref().or(self.method_of_upgrade(exchange))
+                }
                 Text::Path => exchange.original_path.as_deref(),
                 _ => None,
             };
@@ -154,6 +158,13 @@ impl<I: Io> Worker<I> {
         if self.recorder.push(record).is_err() {
             self.stats.log_dropped.add(1);
         }
+    }
+
+    /// Over HTTP/1.1 a client that opens a WebSocket says GET (RFC 8441 §5), and is logged with that.
+    fn method_of_upgrade(&self, exchange: &Exchange) -> Option<&'static [u8]> {
+        exchange.head.get(Name::Protocol)?;
+        let link = self.links.get(exchange.client.link)?;
+        matches!(link.codec, Codec::H1(_)).then_some(b"GET")
     }
 
     fn record_client(&self, exchange: &Exchange, record: &mut Record) {

@@ -8,8 +8,8 @@ use narrows_wire::codec::End;
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Indexing, Name};
 
-use super::Worker;
 use super::failure::Failure;
+use super::{Worker, hop};
 use crate::exchange::{Progress, Stage};
 use crate::io::Io;
 use crate::reply::Cause;
@@ -112,6 +112,7 @@ impl<I: Io> Worker<I> {
         head.push(Name::Status, b"200", Indexing::MayRepeat);
         head.push(Name::ContentType, b"application/grpc", Indexing::MayRepeat);
         let Some(link) = self.links.get_mut(client.link) else { return };
+        hop::sign(exchange, link, &mut head, &mut self.scratch);
         match serving {
             Some(serving) => {
                 link.codec.send_head(client.stream, &head, End::Open);

@@ -28,7 +28,7 @@ pub struct Hedge {
     /// When it was.
     since: Time,
     /// Output bytes of its link when the request was put into it.
-    sent_mark: u64,
+    pub(super) sent_mark: u64,
 }
 
 /// Which of the two nodes of a call something concerns.
@@ -63,9 +63,11 @@ impl<I: Io> Worker<I> {
         exchange.count_attempt();
         let first_node = exchange.node.replace(node);
         let first_mark = exchange.sent_mark;
-        let sent = self.link_for(node).is_some_and(|link| self.send(key, link).is_ok());
+        let first_flushed = exchange.times.request_flushed;
+        let sent = self.link_for(key, node).is_some_and(|link| self.send(key, link).is_ok());
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.node = first_node;
+        exchange.times.request_flushed = first_flushed;
         let sent_mark = std::mem::replace(&mut exchange.sent_mark, first_mark);
         let stage = std::mem::replace(&mut exchange.stage, Stage::Relaying(first));
         if let (true, Stage::Relaying(leg)) = (sent, stage) {
@@ -92,10 +94,10 @@ impl<I: Io> Worker<I> {
     }
 
     /// A connection to the node that takes a call at once.
-    fn link_for(&mut self, node: Key) -> Option<Key> {
+    fn link_for(&mut self, key: Key, node: Key) -> Option<Key> {
         let link = match self.link_with_room(node) {
             Some(link) => link,
-            None => self.connect(node, 1).ok()??,
+            None => self.connect(key, node, 1).ok()??,
         };
         (!self.is_undecided(link)).then_some(link)
     }

@@ -12,6 +12,14 @@ use crate::io::{Io, Ready, Socket};
 use crate::link::{Codec, Input, Link, State};
 use crate::slab::Key;
 
+/// As [`Worker::mark_dirty`], for who has the link at hand.
+#[inline]
+pub(super) fn note_dirty<S>(dirty: &mut Vec<Key>, key: Key, link: &mut Link<S>) {
+    if !std::mem::replace(&mut link.dirty, true) {
+        dirty.push(key);
+    }
+}
+
 impl<I: Io> Worker<I> {
     /// Has the world report on a link that was just made. Drops it if that fails.
     pub(super) fn register(&mut self, key: Key) {
@@ -270,6 +278,10 @@ impl<I: Io> Worker<I> {
     }
 
     fn on_event(&mut self, key: Key, event: Event<'_>, source: &[u8], head: &mut Head) {
+        // Most events are these, and they need no look at the link.
+        if let Event::Data { stream, tag, data, end } = event {
+            return self.on_data((key, stream), tag, data, end, source);
+        }
         let downstream = self.links.get(key).is_some_and(|link| link.is_downstream());
         match event {
             Event::Head { stream, end, .. } if downstream => {
@@ -277,27 +289,24 @@ impl<I: Io> Worker<I> {
             }
             Event::Head { stream, tag, end } => self.on_reply((key, stream), tag, end, head),
             Event::Informational { tag, .. } => self.on_informational(tag, head),
-            Event::Data { stream, tag, data, end } => {
-                self.on_data((key, stream), tag, data, end, source);
-            }
             Event::Trailers { tag, .. } if downstream => self.on_request_trailers(tag, head),
             Event::Trailers { tag, .. } => self.on_reply_trailers(tag, head),
-            Event::Reset { stream, tag, .. } if downstream => {
-                self.on_client_reset((key, stream), tag);
+            Event::Reset { stream, tag, reason, .. } if downstream => {
+                self.on_client_reset((key, stream), tag, reason);
             }
             Event::Reset { tag, reason: Reason::Http1(Fault::ClosedEarly), .. } => {
                 self.on_node_gone(tag, key);
             }
             Event::Reset { tag, code, processed, by, reason, .. } => {
                 self.note_broken(key, Close::of_reason(reason));
-                self.on_node_reset(key, tag, code, (processed, by));
+                self.on_node_reset(key, tag, code, (processed, by, reason));
             }
             Event::Refused { stream, tag, refusal } => {
                 self.note_broken(key, Close::of_refusal(refusal));
                 self.on_refused((key, stream), tag, refusal, head);
             }
             Event::Sent { tag, bytes, .. } => self.on_sent(key, tag, bytes),
-            Event::Pong => {}
+            Event::Data { .. } | Event::Pong => {}
             Event::PeerSettings => self.on_settings(key),
             Event::GoAway { code, last_stream, debug: text } => {
                 let peer = self.links.get(key).map(|link| link.peer);
@@ -306,6 +315,8 @@ impl<I: Io> Worker<I> {
                 if let Some(link) = self.links.get_mut(key) {
                     link.ending.leave(Close::GoAway);
                 }
+                // Calls that the peer will not look at are told of first: the end would hide them.
+                self.take_events(key);
                 self.end_if_unused(key);
             }
             Event::Drained => self.on_drained(key),
@@ -314,18 +325,19 @@ impl<I: Io> Worker<I> {
                     debug!(peer = %link.peer, downstream, %error, "connection ended for an error");
                 }
                 self.stats.downstream_errors.add(u64::from(downstream));
-                self.on_loss(key, Loss::Protocol);
-                self.close_link(key, Close::of_error(error));
+                let late = matches!(error.reason, Reason::HeaderLate | Reason::PrefaceLate);
+                self.stats.parse_timeouts.add(u64::from(downstream && late));
+                let close = Close::of_error(error);
+                self.on_loss(key, Loss::of_error(close));
+                self.close_link(key, close);
             }
         }
     }
 
     /// Has the link written at the end of the turn.
     pub(super) fn mark_dirty(&mut self, key: Key) {
-        if let Some(link) = self.links.get_mut(key)
-            && !std::mem::replace(&mut link.dirty, true)
-        {
-            self.dirty.push(key);
+        if let Some(link) = self.links.get_mut(key) {
+            note_dirty(&mut self.dirty, key, link);
         }
     }
 
@@ -360,6 +372,9 @@ impl<I: Io> Worker<I> {
         }
         if link.state == State::Closing && link.is_flushed() {
             return self.linger(key);
+        }
+        if !link.unflushed.is_empty() {
+            self.on_flushed(key);
         }
         self.take_events(key);
         self.read_again(key);

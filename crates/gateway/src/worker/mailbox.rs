@@ -42,6 +42,7 @@ impl<I: Io> Worker<I> {
     fn apply(&mut self, snapshot: Arc<Snapshot>) {
         self.active = Active::new(snapshot, &mut self.random);
         self.known_targets.clear();
+        self.spare_exchanges.clear();
         let upstreams = &self.active.snapshot.upstreams;
         for node in self.pool.iter_mut() {
             let same_name = |upstream: &Arc<_>| {
@@ -198,7 +199,7 @@ impl<I: Io> Worker<I> {
                 State::Open => "open",
                 State::Closing | State::Lingering => "closing",
             },
-            protocol: if link.tls.is_some() { "h2" } else { "h2c" },
+            protocol: link.spoken(),
             streams: link.codec.active_streams(),
             pending_bytes: link.codec.waiting_bytes(),
             age: self.now.since(link.opened),

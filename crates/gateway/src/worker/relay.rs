@@ -10,6 +10,7 @@ use narrows_wire::Name;
 use narrows_wire::codec::{End, StreamKey};
 
 use super::Worker;
+use super::links::note_dirty;
 use crate::exchange::{Leg, MessageSize, Progress, Stage};
 use crate::io::Io;
 use crate::reply::Cause;
@@ -103,8 +104,8 @@ impl<I: Io> Worker<I> {
             self.grant(client, credit);
         } else if exchange.is_tunnel && exchange.reply.progress == Progress::Ended {
             self.finish(key);
-        } else if exchange.clocks.response.is_some() {
-            self.arm_exchange(key);
+        } else {
+            self.await_flush(key);
         }
     }
 
@@ -127,6 +128,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let limit = exchange.message_bytes_max();
         exchange.reply.bytes += data.len() as u64;
+        exchange.times.reply_moved = self.now;
         if exchange.reply_is_grpc
             && exchange.reply.count_messages(data, limit) == MessageSize::TooLarge
         {
@@ -172,7 +174,7 @@ impl<I: Io> Worker<I> {
         if link.codec.output().has_borrowed() && self.lent.last() != Some(&to.link) {
             self.lent.push(to.link);
         }
-        self.mark_dirty(to.link);
+        note_dirty(&mut self.dirty, to.link, link);
         sent
     }
 
@@ -180,20 +182,26 @@ impl<I: Io> Worker<I> {
     pub(super) fn on_sent(&mut self, link: Key, tag: u64, bytes: usize) {
         let Some(exchange) = self.exchanges.get_mut(Key::unpack(tag)) else { return };
         exchange.times.moved = self.now;
-        let (body, to) = if exchange.client.link == link {
+        let is_reply = exchange.client.link == link;
+        let (body, to) = if is_reply {
             let Some(node) = exchange.node_leg() else { return };
+            exchange.times.reply_moved = self.now;
             (&mut exchange.reply, node)
         } else {
             (&mut exchange.request, exchange.client)
         };
         let credit = body.credit(bytes);
+        let is_taken = body.is_taken();
         self.grant(to, credit);
+        if is_taken {
+            self.on_taken(Key::unpack(tag), is_reply);
+        }
     }
 
     pub(super) fn grant(&mut self, to: Leg, bytes: usize) {
         if let Some(link) = self.links.get_mut(to.link) {
             link.codec.grant(to.stream, bytes);
-            self.mark_dirty(to.link);
+            note_dirty(&mut self.dirty, to.link, link);
         }
     }
 
@@ -214,7 +222,7 @@ impl<I: Io> Worker<I> {
         let client = exchange.client;
         if let Some(link) = self.links.get_mut(client.link) {
             link.codec.send_trailers(client.stream, trailers);
-            self.mark_dirty(client.link);
+            note_dirty(&mut self.dirty, client.link, link);
         }
         self.on_reply_end(key);
     }

@@ -5,6 +5,7 @@ use narrows_wire::grpc;
 use narrows_wire::{Head, Name, Time};
 
 use super::Worker;
+use super::links::note_dirty;
 use super::retry::Heard;
 use crate::exchange::{Exchange, Leg, Progress};
 use crate::io::Io;
@@ -31,7 +32,15 @@ impl<I: Io> Worker<I> {
         exchange.on_reply_head(head, self.now);
         if exchange.is_tunnel_asked {
             exchange.answer_tunnel();
+            if exchange.is_tunnel {
+                let side = self.links.get(exchange.client.link).map(|link| &link.side);
+                exchange.clocks.idle = exchange.layers(side).limit(|place| place.tunnel_idle);
+            }
         }
+        if exchange.clocks.body.is_some() {
+            self.arm_exchange(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.times.connected = self.links.get(from.0).map_or(Time::ZERO, |link| link.open_at);
         if end == End::Stream && exchange.reply_is_grpc && exchange.grpc_status.is_none() {
             exchange.reply.progress = Progress::Nothing;
@@ -44,11 +53,11 @@ impl<I: Io> Worker<I> {
             return self.pass_reply(key, Part::Head(head, end));
         }
         let is_tunnel = exchange.is_tunnel;
-        let Leg { link, stream } = exchange.client;
-        if let Some(link) = self.links.get_mut(link) {
+        let Leg { link: to, stream } = exchange.client;
+        if let Some(link) = self.links.get_mut(to) {
             link.codec.send_head(stream, head, end);
+            note_dirty(&mut self.dirty, to, link);
         }
-        self.mark_dirty(link);
         self.note_response_time(key);
         if end == End::Stream {
             self.on_reply_end(key);
@@ -118,6 +127,7 @@ impl Exchange {
     fn on_reply_head(&mut self, head: &Head, now: Time) {
         self.times.moved = now;
         self.times.reply_begun = now;
+        self.times.reply_moved = now;
         self.reply.progress = Progress::Begun;
         self.replayable = false;
         self.kept.clear();
@@ -134,7 +144,7 @@ impl Exchange {
             return;
         }
         self.is_tunnel = true;
-        self.clocks.idle = self.route().and_then(|route| route.timeouts.tunnel_idle);
+        self.clocks.body = None;
     }
 
     /// Notes the status of a reply head, which has three digits.

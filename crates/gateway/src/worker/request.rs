@@ -12,7 +12,7 @@ use super::filters::Passage;
 use super::transcode::Binding;
 use super::{Active, Worker};
 use crate::certificates::Coverage;
-use crate::exchange::{Exchange, Leg, MessageSize, Progress};
+use crate::exchange::{Clocks, Exchange, Leg, MessageSize, Progress};
 use crate::forward::Forward;
 use crate::io::Io;
 use crate::link::Side;
@@ -41,13 +41,12 @@ impl<I: Io> Worker<I> {
         end: End,
         head: &mut Head,
     ) -> Key {
-        let head = std::mem::replace(head, self.spare_head());
-        let kept = self.spare_bodies.pop().unwrap_or_default();
         let client = Leg { link, stream };
         let peer = self.links.get(link).map_or(NOBODY, |link| link.peer.ip().to_canonical());
-        let active = self.active.clone();
-        let mut exchange = Exchange::new((client, peer), active, head, kept, self.now);
+        let mut exchange = self.spare_exchange((client, peer));
+        exchange.begin((client, peer), head, self.now);
         exchange.request.count_fields(&exchange.head);
+        exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         if end == End::Stream {
             exchange.request.progress = Progress::Ended;
             exchange.times.request_ended = self.now;
@@ -78,8 +77,6 @@ impl<I: Io> Worker<I> {
     /// Reads what the head says of deadline and kind, and finds the route.
     fn admit(&mut self, key: Key) -> Result<(), Failure> {
         let now = self.now;
-        let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
-        exchange.is_grpc = exchange.head.get(Name::ContentType).is_some_and(grpc::is_grpc);
         self.on_arrival(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let is_connect = exchange.head.get(Name::Method) == Some(b"CONNECT");
@@ -113,7 +110,12 @@ impl<I: Io> Worker<I> {
             Some(Ok(timeout)) => Some(timeout.0),
             Some(Err(_)) => return Err(Failure::new(Cause::BadTimeout)),
         };
-        exchange.clocks.start(&route.timeouts, asked, now);
+        let link = self.links.get_mut(exchange.client.link);
+        let layers = exchange.layers(link.as_deref().map(|link| &link.side));
+        exchange.clocks = Clocks::start(&layers, asked, now);
+        if let (Some(link), Some(write)) = (link, exchange.clocks.write) {
+            link.codec.set_stall_timeout(exchange.client.stream, write);
+        }
         if !route.filters.is_empty() && self.filter_request(key, route)? == Passage::Answered {
             return Ok(());
         }
@@ -149,7 +151,7 @@ impl<I: Io> Worker<I> {
             return Ok(());
         }
         let limit = exchange.message_bytes_max();
-        let Exchange { stages, kept, request, .. } = exchange;
+        let Exchange { stages, kept, request, .. } = &mut **exchange;
         let passed = stages.request(&[], End::Stream, kept);
         passed
             .map_err(|refusal| Failure { cause: refusal.cause, detail: refusal.detail.into() })?;
@@ -213,6 +215,10 @@ impl<I: Io> Worker<I> {
         exchange.times.request_ended = self.now;
         exchange.replayable = false;
         exchange.request.count_fields(trailers);
+        if exchange.request.is_staged {
+            self.pass_request_rest(key);
+        }
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(leg) = exchange.node_leg() else {
             exchange.trailers = Some(trailers.clone());
             return self.on_local_request_end(key);
@@ -221,6 +227,6 @@ impl<I: Io> Worker<I> {
             link.codec.send_trailers(leg.stream, trailers);
             self.mark_dirty(leg.link);
         }
-        self.arm_exchange(key);
+        self.await_flush(key);
     }
 }

@@ -58,7 +58,8 @@ impl<I: Io> Worker<I> {
     /// rule. `false`: there is no other, or enough have been tried.
     pub(super) fn fail_over(&mut self, key: Key, cause: Cause) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
-        let is_unreached = matches!(cause, Cause::ConnectFailed | Cause::ConnectTimeout);
+        let is_unreached =
+            matches!(cause, Cause::ConnectFailed | Cause::ConnectTimeout | Cause::TlsTimeout);
         if !is_unreached || !exchange.is_repeatable() || self.is_ending() {
             return false;
         }
@@ -172,7 +173,7 @@ impl<I: Io> Worker<I> {
 
     /// The node of a call has failed it; another one is chosen at `until`.
     fn park_until(&mut self, key: Key, until: Time) {
-        let leg = self.exchanges.get(key).and_then(Exchange::node_leg);
+        let leg = self.exchanges.get(key).and_then(|exchange| exchange.node_leg());
         if let Some(leg) = leg {
             self.leave_node(key, leg.link);
         }

@@ -21,7 +21,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let before = [Name::Path, Name::Method].map(|name| exchange.head.get(name).map(Box::from));
         exchange.stages.push(stage, &mut exchange.head);
-        let Exchange { head, original_path, original_method, .. } = exchange;
+        let Exchange { head, original_path, original_method, .. } = &mut **exchange;
         for (name, before, original) in
             [(Name::Path, &before[0], original_path), (Name::Method, &before[1], original_method)]
         {
@@ -53,9 +53,19 @@ impl<I: Io> Worker<I> {
 
     /// Passes bytes of a request through the stages, and on.
     pub(super) fn pass_request(&mut self, key: Key, data: &[u8], end: End) {
+        self.pass_request_on(key, (data, end), end);
+    }
+
+    /// A request ends with trailers: what the stages still hold of its body goes before them.
+    pub(super) fn pass_request_rest(&mut self, key: Key) {
+        self.pass_request_on(key, (&[], End::Stream), End::Open);
+    }
+
+    /// `end` is that of what comes out.
+    fn pass_request_on(&mut self, key: Key, (data, end_of_data): (&[u8], End), end: End) {
         let mut out = self.spare_bodies.pop().unwrap_or_default();
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        match guarded(|| exchange.stages.request(data, end, &mut out)) {
+        match guarded(|| exchange.stages.request(data, end_of_data, &mut out)) {
             Ok(()) => {
                 exchange.request.unsent += out.len() as u64;
                 let limit = exchange.message_bytes_max();
@@ -89,7 +99,8 @@ impl<I: Io> Worker<I> {
         match self.emit(key, emitted) {
             Ok(_) if ended => self.on_reply_end(key),
             Ok(credit) => {
-                if let Some(node) = self.exchanges.get(key).and_then(Exchange::node_leg) {
+                if let Some(node) = self.exchanges.get(key).and_then(|exchange| exchange.node_leg())
+                {
                     self.grant(node, credit);
                 }
             }

@@ -89,7 +89,7 @@ impl<I: Io> Worker<I> {
             match link.state {
                 State::Connecting => return self.lose_link(key, Close::ConnectTimeout),
                 State::Handshake if !link.is_downstream() => {
-                    return self.lose_link(key, Close::ConnectTimeout);
+                    return self.lose_link(key, Close::TlsTimeout);
                 }
                 State::Handshake => return self.lose_link(key, Close::HandshakeTimeout),
                 State::Lingering => return self.lose_link(key, Close::WriteTimeout),
@@ -205,11 +205,7 @@ impl<I: Io> Worker<I> {
                 self.fail(key, Cause::ResolveFailed, "no answer in time");
             }
             Stage::Parked { wait: Wait::Backoff, .. } => self.on_backoff_over(key),
-            Stage::Queued { node, .. } => {
-                let connecting = self.has_only_connecting_links(node);
-                let cause = if connecting { Cause::ConnectTimeout } else { Cause::AcquireTimeout };
-                self.fail(key, cause, String::new());
-            }
+            Stage::Queued { .. } => self.fail(key, Cause::AcquireTimeout, ""),
             Stage::Relaying(_) | Stage::Local => {}
         }
     }

@@ -1,7 +1,6 @@
 //! Streams to nodes: finding a connection with room, opening one, waiting for one, sending once more.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use narrows_wire::codec::{End, OpenError};
 use narrows_wire::grpc::Timeout;
@@ -20,15 +19,16 @@ use crate::reply::Cause;
 use crate::slab::Key;
 use crate::snapshot::{Listener, Upstream};
 use crate::stats::UpstreamShard;
+use crate::timeout::{Layers, NEVER, Timeouts};
 
 impl<I: Io> Worker<I> {
     /// Sends an exchange to a node: on a connection with room, else on a new one, else it waits.
     pub(super) fn dispatch(&mut self, key: Key, node: Key) -> Result<(), Failure> {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
-        // Checked before the write: a call past its deadline is not sent.
-        if now >= exchange.clocks.deadline {
-            return Err(Failure::new(Cause::Deadline));
+        if exchange.clocks.are_over(now) {
+            self.pool.forget_if_unused(node);
+            return Err(Failure::new(Cause::LateBeforeWrite));
         }
         exchange.node = Some(node);
         if exchange.times.dispatched == Time::ZERO {
@@ -36,7 +36,7 @@ impl<I: Io> Worker<I> {
         }
         match self.link_with_room(node) {
             Some(link) => self.send(key, link),
-            None => match self.connect(node, 1)? {
+            None => match self.connect(key, node, 1)? {
                 Some(link) if self.is_undecided(link) => self.queue(key, node),
                 Some(link) => {
                     self.announce(key, link);
@@ -70,9 +70,14 @@ impl<I: Io> Worker<I> {
         self.links.get(link).is_some_and(|link| !link.codec.is_known())
     }
 
-    /// Begins another connection to a node, unless there are as many as allowed, or enough of those that are
-    /// under way for the calls that wait and `more`.
-    pub(super) fn connect(&mut self, node_key: Key, more: usize) -> Result<Option<Key>, Failure> {
+    /// Begins another connection to a node, within the limits of a call, unless there are as many as allowed,
+    /// or enough of those that are under way for the calls that wait and `more`.
+    pub(super) fn connect(
+        &mut self,
+        call: Key,
+        node_key: Key,
+        more: usize,
+    ) -> Result<Option<Key>, Failure> {
         let active = self.active.clone();
         let Some(node) = self.pool.get(node_key) else { return Ok(None) };
         let Some(upstream) = active.snapshot.upstreams.get(node.upstream) else { return Ok(None) };
@@ -97,11 +102,15 @@ impl<I: Io> Worker<I> {
                 return Err(Failure::new(Cause::ConnectFailed));
             }
         };
-        let due = self.now + upstream.connect_timeout;
+        let exchange = self.exchanges.get(call);
+        let layers = exchange.map_or(Layers([&Timeouts::NOTHING; 3]), |e| self.layers_of(e));
+        let due = layers.due(self.now, |place| place.connect);
+        let tls_timeout = layers.limit(|place| place.tls).unwrap_or(NEVER);
         let codec = upstream.codec(self.seed(), self.now);
         let side = Side::Upstream(node_key);
         let mut link = Link::new(socket, side, address, codec, self.now, due);
         link.tls = tls.map(Box::new);
+        link.tls_timeout = tls_timeout;
         let link = self.links.insert(Box::new(link));
         upstream.stats.shard(self.index).connections.add(1);
         if let Some(node) = self.pool.get_mut(node_key) {
@@ -112,12 +121,12 @@ impl<I: Io> Worker<I> {
     }
 
     fn queue(&mut self, key: Key, node_key: Key) -> Result<(), Failure> {
-        let now = self.now;
         let active = self.active.clone();
         let Some(upstream) = self.upstream_in(&active, node_key) else {
             return Err(Failure::new(Cause::NoEndpoint));
         };
-        let (until, max) = (now + upstream.acquire_timeout, upstream.max_pending);
+        let until = self.acquire_due(key);
+        let max = upstream.max_pending;
         let Some(node) = self.pool.get_mut(node_key) else {
             return Err(Failure::new(Cause::NoEndpoint));
         };
@@ -141,6 +150,10 @@ impl<I: Io> Worker<I> {
         else {
             return Ok(());
         };
+        // A call whose time is over is not written any more.
+        if exchange.clocks.are_over(now) {
+            return Err(Failure::new(Cause::LateBeforeWrite));
+        }
         if exchange.clocks.deadline != Time::NEVER {
             let left = Timeout(exchange.clocks.deadline.since(now)).text();
             exchange.head.set(Name::GrpcTimeout, left.as_bytes(), Indexing::Unique);
@@ -176,6 +189,11 @@ impl<I: Io> Worker<I> {
         link.calls += 1;
         exchange.stage = Stage::Relaying(Leg { link: link_key, stream });
         exchange.sent_mark = mark;
+        exchange.times.request_flushed = Time::ZERO;
+        if let Some(write) = exchange.clocks.write {
+            link.codec.set_stall_timeout(stream, write);
+        }
+        let awaits_flush = ended && exchange.clocks.response.is_some();
         exchange.attempts += 1;
         let is_watched = exchange.is_watched;
         if is_watched {
@@ -186,6 +204,7 @@ impl<I: Io> Worker<I> {
             true => 0,
             false => link.codec.send_data(stream, &exchange.kept, last),
         };
+        let waits = sent < exchange.kept.len();
         // Where nothing is kept a stage may hold all that has come, and wait for more.
         let credit = exchange.request.credit(sent);
         if let Some(trailers) = &exchange.trailers {
@@ -196,6 +215,9 @@ impl<I: Io> Worker<I> {
         }
         self.mark_dirty(link_key);
         self.with_upstream_shard(link_key, |shard| shard.streams.add(1));
+        if awaits_flush && !waits {
+            self.await_flush(key);
+        }
         if is_watched {
             self.arm_exchange(key);
         }
@@ -204,14 +226,10 @@ impl<I: Io> Worker<I> {
 
     /// A tunnel waits until the node has told whether it takes any.
     fn await_settings(&mut self, key: Key) -> Result<(), Failure> {
-        let active = self.active.clone();
+        let until = self.acquire_due(key);
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let Some(node) = exchange.node else { return Ok(()) };
-        let upstream = self.upstream_in(&active, node);
-        let patience = upstream.map_or(Duration::ZERO, |upstream| upstream.acquire_timeout);
-        if let Some(exchange) = self.exchanges.get_mut(key) {
-            exchange.stage = Stage::Queued { until: self.now + patience, node };
-        }
+        exchange.stage = Stage::Queued { until, node };
         self.arm_exchange(key);
         Ok(())
     }
@@ -220,6 +238,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn on_connected(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         link.state = if link.tls.is_some() { State::Handshake } else { State::Open };
+        link.due = self.now + link.tls_timeout;
         if link.state == State::Open {
             self.on_open(key);
         }
@@ -334,7 +353,7 @@ impl<I: Io> Worker<I> {
         let unsettled = self.links.get_mut(key).map(|link| std::mem::take(&mut link.unsettled));
         for waiting in unsettled.into_iter().flatten() {
             let waits = |exchange: &Exchange| matches!(exchange.stage, Stage::Queued { .. });
-            if self.exchanges.get(waiting).is_some_and(waits)
+            if self.exchanges.get(waiting).is_some_and(|exchange| waits(exchange))
                 && let Err(failure) = self.send(waiting, key)
             {
                 self.fail(waiting, failure.cause, failure.detail);
@@ -362,7 +381,7 @@ impl<I: Io> Worker<I> {
                 None => None,
                 Some(Some(link)) => Some(link),
                 // A connection may be allowed again because another one has ended.
-                Some(None) => match self.connect(node_key, 0) {
+                Some(None) => match self.connect(key, node_key, 0) {
                     Ok(Some(link)) if self.is_undecided(link) => continue,
                     Ok(Some(link)) => {
                         self.announce(key, link);
@@ -391,6 +410,16 @@ impl<I: Io> Worker<I> {
         Some(key)
     }
 
+    /// A call that waits has ended otherwise: its place is another's.
+    pub(super) fn leave_queue_early(&mut self, key: Key, node_key: Key) {
+        let Some(node) = self.pool.get_mut(node_key) else { return };
+        // Those that have waited longest leave first as a rule, and stand in front.
+        let Some(at) = node.waiting.iter().position(|waiting| *waiting == key) else { return };
+        node.waiting.remove(at);
+        self.with_upstream_shard_of(node_key, |shard| shard.pending.add(-1));
+        self.pool.forget_if_unused(node_key);
+    }
+
     fn fail_waiting(&mut self, node: Key, failure: &Failure) {
         while let Some(key) = self.leave_queue(node) {
             if matches!(self.exchanges.get(key).map(|e| e.stage), Some(Stage::Queued { .. })) {
@@ -405,7 +434,8 @@ impl<I: Io> Worker<I> {
         let cause = match loss {
             Loss::ConnectFailed => Cause::ConnectFailed,
             Loss::ConnectTimeout => Cause::ConnectTimeout,
-            Loss::Closed | Loss::Protocol => return,
+            Loss::TlsTimeout => Cause::TlsTimeout,
+            Loss::Closed | Loss::Stalled | Loss::Protocol => return,
         };
         self.with_upstream_shard_of(node, |shard| shard.connect_failures.add(1));
         // As long as another connection lives, the calls may yet find room there.
@@ -423,16 +453,6 @@ impl<I: Io> Worker<I> {
         }
         self.serve_waiting(node);
         self.pool.forget_if_unused(node);
-    }
-
-    /// Whether no connection to the node has been open yet.
-    pub(super) fn has_only_connecting_links(&self, node: Key) -> bool {
-        self.pool.get(node).is_some_and(|node| {
-            node.links.iter().all(|key| {
-                let state = self.links.get(*key).map(|link| link.state);
-                matches!(state, Some(State::Connecting | State::Handshake))
-            })
-        })
     }
 
     pub(super) fn node_address(&self, node: Option<Key>) -> Option<SocketAddr> {

@@ -44,6 +44,15 @@ impl Narrows {
         Self::start_in(Scratch::new("gateway"), config)
     }
 
+    /// As [`Narrows::start`], with these files in its directory, by name.
+    pub fn start_with(config: &str, files: &[(&str, &str)]) -> Self {
+        let directory = Scratch::new("gateway");
+        for (name, content) in files {
+            directory.write(name, content);
+        }
+        Self::start_in(directory, config)
+    }
+
     /// Stops it at once and starts it again in its directory, with its configuration and its files.
     #[must_use]
     pub fn restart(self, config: &str) -> Self {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use narrows_gateway::closes::Close;
+use narrows_gateway::reply::Cause;
 
 use super::call::{Call, Fate, Mode};
 use super::client::Client;
@@ -71,6 +72,17 @@ fn a_malformed_target_is_told_by_its_key_and_not_by_its_address() {
 }
 
 #[test]
+fn a_head_over_its_limit_is_answered_and_counted_for_its_route() {
+    let call = call(Mode::Echo, &"j".repeat(65_200), 10);
+    let (call, _, world) = world_of(Limits::default(), call);
+    assert_eq!(call.fate, Some(Fate::Status(8)), "{:?}", call.message);
+    assert!(call.message.contains("over their limit"), "{:?}", call.message);
+    let shard = world.snapshot.router.route(0).stats.shard(0);
+    assert_eq!(shard.local.of(Cause::HeadTooLarge).get(), 1);
+    assert_eq!((shard.started.get(), shard.active.get()), (1, 0));
+}
+
+#[test]
 fn a_connection_over_the_limit_waits_until_another_one_closes() {
     let limits = Limits { connections_max: Some(2), ..Limits::default() };
     let mut world = World::new(1, Plan { limits, ..Plan::default() });
@@ -104,16 +116,21 @@ fn outcome(limits: Limits, mode: Mode, down: u64) -> (Call, Duration) {
     outcome_of(limits, call(mode, "job-1", down))
 }
 
+fn outcome_of(limits: Limits, call: Call) -> (Call, Duration) {
+    let (call, life, _) = world_of(limits, call);
+    (call, life)
+}
+
+fn world_of(limits: Limits, call: Call) -> (Call, Duration, World) {
+    let mut world = World::new(1, Plan { limits, ..Plan::default() });
+    let (call, life) = make(&mut world, call);
+    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
+    (call, life, world)
+}
+
 fn call(mode: Mode, job: &str, down: u64) -> Call {
     let (job, message) = (job.into(), String::new());
     Call { id: 1, mode, job, up: 10, down, received: 0, fate: None, message }
-}
-
-fn outcome_of(limits: Limits, call: Call) -> (Call, Duration) {
-    let mut world = World::new(1, Plan { limits, ..Plan::default() });
-    let outcome = make(&mut world, call);
-    assert!(world.clients[0].wrong.is_empty(), "{:?}", world.clients[0].wrong);
-    outcome
 }
 
 /// Has one call made, and gives what became of it and how long it took.

@@ -39,6 +39,8 @@ struct State {
     ends: Vec<End>,
     hosts: BTreeMap<SocketAddr, Host>,
     ready: Vec<Ready>,
+    /// Bytes that each end of a new connection has room for; `None`: chosen by chance.
+    room: Option<usize>,
     /// An actor, which gets no reports, may write again.
     stirred: bool,
     /// Set by mailboxes, which do not know that there is but one thread.
@@ -97,6 +99,7 @@ impl Net {
             ends: vec![],
             hosts: BTreeMap::new(),
             ready: vec![],
+            room: None,
             stirred: false,
             woken: Arc::default(),
         };
@@ -114,6 +117,12 @@ impl Net {
     pub(super) fn add_host(&self, address: SocketAddr, welcome: Welcome) {
         let host = Host { welcome, backlog: VecDeque::new(), token: None };
         self.state().hosts.insert(address, host);
+    }
+
+    /// Has all new connections hold so many bytes at each end.
+    #[cfg(test)]
+    pub(super) fn set_room(&self, bytes: usize) {
+        self.state().room = Some(bytes);
     }
 
     /// Ends the worker's wait when set.
@@ -159,7 +168,8 @@ impl Net {
         let connect_at = state.now + latency;
         let welcome = state.hosts.get(&to).map_or(Welcome::Refuses, |host| host.welcome);
         for (peer, address) in [(id + 1, to), (id, from)] {
-            let room = 1 << (10 + state.rng.below(8));
+            let chance = 1 << (10 + state.rng.below(8));
+            let room = state.room.unwrap_or(chance);
             state.ends.push(End {
                 peer,
                 inbox: VecDeque::new(),

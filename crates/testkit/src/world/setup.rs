@@ -86,6 +86,12 @@ pub struct Limits {
     pub hedge: Option<Duration>,
     /// When calls are tried again.
     pub retry: Option<fn() -> Retry>,
+    /// What else the listener is to be like.
+    pub listener: Option<fn(&mut Listener)>,
+    /// What else the route is to be like.
+    pub route: Option<fn(&mut Route)>,
+    /// What else the upstream is to be like.
+    pub upstream: Option<fn(&mut Upstream)>,
 }
 
 /// Where the gateway listens.
@@ -122,6 +128,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
         worker_due: Time::ZERO,
         faults_due: if trouble { Time::ZERO } else { Time::NEVER },
         reload_due: if plan.reloads { Time::ZERO } else { Time::NEVER },
+        other_due: Time::NEVER,
         rng,
         net,
         worker: worker.expect("the simulated world can listen"),
@@ -207,7 +214,7 @@ fn call(rng: &mut Rng, id: u64) -> Call {
 
 /// `before`: the one that it follows, whose counters go on.
 fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapshot {
-    let listener = Listener {
+    let mut listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
         tls: plan.limits.tls.then(server_tls),
@@ -215,6 +222,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
         sources: narrows_gateway::sources::SourceRules::default(),
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
+        timeouts: Timeouts::default(),
         h2: Arc::new(h2::Config { connect_protocol: true, ..h2::Config::default() }),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
@@ -225,6 +233,9 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
         tcp_keepalive: Duration::from_secs(60),
         stats: Arc::new(ListenerStats::new(1)),
     };
+    if let Some(change) = plan.limits.listener {
+        change(&mut listener);
+    }
     let new = (Arc::new(UpstreamStats::new(1)), Arc::new(RouteStats::new(1)));
     let (upstream_stats, route_stats) = before.map_or(new, |old| {
         let route = old.router.routes().find(|route| &*route.name == "jobs");
@@ -267,7 +278,7 @@ fn server_tls() -> Arc<ServerTls> {
 }
 
 fn route(stats: Arc<RouteStats>, plan: Plan) -> Route {
-    Route {
+    let mut route = Route {
         name: "jobs".into(),
         upstream: Some(0),
         timeouts: Timeouts {
@@ -283,7 +294,11 @@ fn route(stats: Arc<RouteStats>, plan: Plan) -> Route {
         filters: if plan.broken_filters { broken_chain() } else { Chain::default() },
         grpc_web: Translate::No,
         stats,
+    };
+    if let Some(change) = plan.limits.route {
+        change(&mut route);
     }
+    route
 }
 
 fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstream {
@@ -293,7 +308,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         .expect("the provider has them")
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    Upstream {
+    let mut upstream = Upstream {
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
@@ -304,11 +319,14 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         transcoding: None,
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
-        connect_timeout: Duration::from_secs(1),
-        acquire_timeout: if plan.tight {
-            Duration::from_millis(50)
-        } else {
-            Duration::from_secs(60)
+        timeouts: Timeouts {
+            connect: Some(Duration::from_secs(1)),
+            acquire: Some(if plan.tight {
+                Duration::from_millis(50)
+            } else {
+                Duration::from_secs(60)
+            }),
+            ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
         max_connection_age: age_max(plan),
@@ -317,7 +335,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         announces: None,
         max_pending: if plan.tight { 4 } else { 1000 },
         stats,
+    };
+    if let Some(change) = plan.limits.upstream {
+        change(&mut upstream);
     }
+    upstream
 }
 
 fn lookup(store: &Arc<Store>) -> Lookup {

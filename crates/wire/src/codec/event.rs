@@ -21,7 +21,7 @@ pub enum Event<'a> {
     /// The peer's request breaks a rule or a limit, and can still be answered (server role). If its head was
     /// given before (the tag is the owner's then), it is its body that does. Otherwise `head` holds what is
     /// known of it, unchecked: method, path, authority, and the fields that fitted, or nothing. The stream
-    /// gives no more of the request; the connection ends behind the answer.
+    /// gives no more of the request. A connection of HTTP/1 ends behind the answer.
     Refused {
         /// The stream.
         stream: StreamKey,

@@ -144,7 +144,7 @@ fn a_reply_has_a_status_and_no_other_pseudo_field() {
 
 #[test]
 fn trailers_neither_route_nor_frame() {
-    assert_eq!(check_trailers(&head(&[("grpc-status", "0")])), Ok(()));
+    assert_eq!(take_trailers(&mut head(&[("grpc-status", "0")])), Ok(()));
     for (name, fault) in [
         (":status", Malformed::PseudoMisplaced),
         (":path", Malformed::PseudoMisplaced),
@@ -153,6 +153,33 @@ fn trailers_neither_route_nor_frame() {
         ("te", Malformed::Te),
         ("transfer-encoding", Malformed::ConnectionSpecific),
     ] {
-        assert_eq!(check_trailers(&head(&[(name, "7")])), Err(fault), "{name}");
+        assert_eq!(take_trailers(&mut head(&[(name, "7")])), Err(fault), "{name}");
+    }
+}
+
+/// RFC 9110 §6.5.1.
+#[test]
+fn trailers_lose_what_only_a_head_may_say() {
+    let kept = [("grpc-status", "0"), ("etag", "e"), ("x-checksum", "c")];
+    let dropped = [
+        ("authorization", "Basic x"),
+        ("cookie", "a=b"),
+        ("set-cookie", "a=b"),
+        ("content-type", "text/html"),
+        ("content-encoding", "gzip"),
+        ("x-forwarded-for", "10.0.0.1"),
+        ("if-match", "e"),
+        ("expect", "100-continue"),
+        ("location", "/"),
+        ("trailer", "etag"),
+    ];
+    let fields = [&kept[..1], &dropped, &kept[1..]].concat();
+    let mut trailers = head(&fields);
+    assert_eq!(take_trailers(&mut trailers), Ok(()));
+    let left: Vec<_> = trailers.iter().collect();
+    let expected = kept.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    assert_eq!(left, expected);
+    for (name, _) in dropped {
+        assert!(!is_trailer(Name::of(name.as_bytes())), "{name}");
     }
 }

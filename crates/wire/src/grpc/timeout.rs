@@ -70,17 +70,14 @@ impl Timeout {
 // === impl TimeoutText ===
 
 impl TimeoutText {
-    fn new(mut value: u32, unit: u8) -> Self {
-        let mut text = Self { bytes: [b'0'; 9], start: 8 };
-        text.bytes[8] = unit;
-        loop {
-            text.start -= 1;
-            text.bytes[text.start] = b'0' + (value % 10) as u8;
-            value /= 10;
-            if value == 0 {
-                return text;
-            }
-        }
+    /// A value of eight digits at most.
+    fn new(value: u32, unit: u8) -> Self {
+        let digits = eight_digits(value);
+        // The lowest byte is the first digit; what leads is cut off, except the last one.
+        let zeros = (digits.trailing_zeros() / 8).min(7) as usize;
+        let mut bytes = [unit; 9];
+        bytes[..8].copy_from_slice(&(digits | 0x3030_3030_3030_3030).to_le_bytes());
+        Self { bytes, start: zeros }
     }
 
     /// The text.
@@ -89,9 +86,31 @@ impl TimeoutText {
     }
 }
 
+/// Eight digits, a byte for each, the first lowest: all at once, by halves.
+const fn eight_digits(value: u32) -> u64 {
+    let (high, low) = ((value / 10_000) as u64, (value % 10_000) as u64);
+    let fours = high | low << 32;
+    // Multiplied by 1/100 and 1/10 in fixed point, exact for what is below 10,000 and 100.
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (twos - tens * 10) << 8
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every digit at every place, and what is next to a round number.
+    #[test]
+    fn digits_are_those_of_the_number() {
+        let powers = (0..8).map(|power| 10u32.pow(power));
+        let values = powers.flat_map(|one| (1..10).flat_map(move |n| [n * one - 1, n * one]));
+        for value in (0..10_000).chain((0..10_000).map(|n| n * 10_000 + n)).chain(values) {
+            let text = TimeoutText::new(value, b'm');
+            assert_eq!(text.as_bytes(), format!("{value}m").as_bytes());
+        }
+    }
 
     fn text(timeout: Duration) -> String {
         String::from_utf8(Timeout(timeout).text().as_bytes().to_vec()).unwrap()

@@ -20,6 +20,7 @@ pub use switch::Switch;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Config;
 use super::framing::Body;
@@ -145,6 +146,8 @@ struct Exchange {
     persistence: Persistence,
     expectation: Expectation,
     informational: u32,
+    /// How long output may not move meanwhile, if not as long as at other times.
+    stall_timeout: Option<Duration>,
     /// Whether the owner is done with it.
     released: bool,
 }
@@ -225,6 +228,14 @@ impl Connection {
     pub fn set_tag(&mut self, stream: StreamKey, tag: u64) {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.key == stream) {
             exchange.tag = tag;
+        }
+    }
+
+    /// How long output may not move while this stream is here, in place of
+    /// [`Config::stall_timeout`].
+    pub fn set_stall_timeout(&mut self, stream: StreamKey, timeout: Duration) {
+        if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.key == stream) {
+            exchange.stall_timeout = Some(timeout);
         }
     }
 

@@ -117,7 +117,7 @@ pub(super) fn reply(lines: Lines<'_>, config: &Config, head: &mut Head) -> Resul
 pub(super) fn trailers(lines: Lines<'_>, config: &Config, head: &mut Head) -> Result<(), Refusal> {
     head.clear();
     section::read(Kind::Trailers, lines, config, head)?;
-    fields::check_trailers(head).map_err(malformed)
+    fields::take_trailers(head).map_err(malformed)
 }
 
 /// The pseudo fields of a request (RFC 9113 §8.3.1). The authority is not known yet if it is that of Host,

@@ -6,6 +6,7 @@
 
 use super::target::Version;
 use super::upgrade;
+use crate::fields::is_trailer;
 use crate::websocket::{ACCEPT, KEY};
 use crate::{Field, Head, Name, syntax};
 
@@ -87,9 +88,9 @@ pub(super) fn put_fields(out: &mut Vec<u8>, head: &Head, closing: Closing<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends trailers and the empty line.
+/// Appends trailers and the empty line, without what has no place there.
 pub(super) fn put_trailers(out: &mut Vec<u8>, head: &Head) {
-    for field in head.fields().iter().filter(|field| !is_of_head(field.name)) {
+    for field in head.fields().iter().filter(|field| is_trailer(field.name)) {
         put_legal(out, head, field);
     }
     out.extend_from_slice(b"\r\n");
@@ -121,22 +122,6 @@ fn put_legal(out: &mut Vec<u8>, head: &Head, field: &Field) {
     if is_legal && !is_ours(name) {
         put_field(out, name, value);
     }
-}
-
-/// Fields that would change, behind a message, what it was (RFC 9110 §6.5.1).
-fn is_of_head(name: Name) -> bool {
-    name.is_pseudo()
-        || matches!(
-            name,
-            Name::Connection
-                | Name::KeepAlive
-                | Name::ProxyConnection
-                | Name::TransferEncoding
-                | Name::ContentLength
-                | Name::Upgrade
-                | Name::Te
-                | Name::Host
-        )
 }
 
 /// Fields that belong to the connection and are not known names.

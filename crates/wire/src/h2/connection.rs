@@ -18,6 +18,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::flow::{Credit, Window};
 use super::frame::{self, PREFACE};
@@ -166,6 +167,14 @@ impl Connection {
     pub fn set_tag(&mut self, stream: StreamKey, tag: u64) {
         if let Some(stream) = self.streams.get_mut(stream) {
             stream.tag = tag;
+        }
+    }
+
+    /// How long waiting data of this stream may make no progress, in place of
+    /// [`Config::stall_timeout`]. The output of the connection as a whole keeps to that.
+    pub fn set_stall_timeout(&mut self, stream: StreamKey, timeout: Duration) {
+        if let Some(stream) = self.streams.get_mut(stream) {
+            stream.stall_timeout = Some(timeout);
         }
     }
 

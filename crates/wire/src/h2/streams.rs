@@ -7,6 +7,7 @@
 mod ids;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ids::Ids;
 
@@ -41,6 +42,8 @@ pub(super) struct Stream {
     /// Decoded bytes of its sections, forgiven by the guard at a clean end.
     pub(super) section_bytes: u32,
     pub(super) waiting: Option<Box<Waiting>>,
+    /// How long its waiting data may make no progress, if not as long as that of all others.
+    pub(super) stall_timeout: Option<Duration>,
     /// Neighbours in the queue of those that can send waiting data.
     ready: Links,
 }
@@ -139,6 +142,7 @@ impl Stream {
             content_left: NO_LENGTH,
             section_bytes: 0,
             waiting: None,
+            stall_timeout: None,
             ready: Links::default(),
         }
     }

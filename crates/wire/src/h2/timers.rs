@@ -36,6 +36,12 @@ impl Timers {
         self.0[timer as usize] = at;
     }
 
+    /// Sets it, unless it is set to an earlier time.
+    pub(super) fn set_earlier(&mut self, timer: Timer, at: Time) {
+        let present = &mut self.0[timer as usize];
+        *present = at.min(*present);
+    }
+
     #[inline]
     pub(super) fn stop(&mut self, timer: Timer) {
         self.0[timer as usize] = Time::NEVER;

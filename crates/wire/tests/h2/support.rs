@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_wire::codec::{
-    ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Role, StreamKey,
+    ConnectionError, End, ErrorCode, Event, Party, Processed, Reason, Refusal, Role, StreamKey,
 };
 use narrows_wire::h2::{Config, Connection};
 use narrows_wire::hpack::Encoder;
@@ -13,6 +13,12 @@ use narrows_wire::{Head, Indexing, Time};
 /// An event with everything that it borrowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
+    Refused {
+        stream: StreamKey,
+        tag: u64,
+        refusal: Refusal,
+        fields: Fields,
+    },
     Head {
         stream: StreamKey,
         tag: u64,
@@ -176,7 +182,9 @@ impl Seen {
                 Self::Reset { stream, tag, code, by, reason, processed }
             }
             Event::Sent { stream, tag, bytes } => Self::Sent { stream, tag, bytes },
-            Event::Refused { .. } => unreachable!("HTTP/2 resets what it refuses"),
+            Event::Refused { stream, tag, refusal } => {
+                Self::Refused { stream, tag, refusal, fields: fields() }
+            }
             Event::Pong => Self::Pong,
             Event::PeerSettings => Self::PeerSettings,
             Event::GoAway { code, last_stream, debug } => {

@@ -95,12 +95,12 @@ fn extensions_are_dropped() {
     expect_fault("1;a=\"\r\nx\r\n0\r\n\r\n", Fault::ChunkExtension);
 }
 
-/// §7.1.2: trailers come out behind the body, and end it.
+/// §7.1.2: trailers come out behind the body, and end it. RFC 9110 §6.5.1: without what is for a head to say.
 #[test]
 fn trailers_end_the_body() {
     for trickles in [false, true] {
         for script in &mut both() {
-            let body = "2\r\nhi\r\n0\r\nGrpc-Status: 0\r\nX: y\r\n\r\n";
+            let body = "2\r\nhi\r\n0\r\nGrpc-Status: 0\r\nAuthorization: me\r\nX: y\r\n\r\n";
             let seen = if trickles { script.trickle(body) } else { script.send(body) };
             let fields = owned(&[("grpc-status", "0"), ("x", "y")]);
             assert_eq!(seen, [data("hi", End::Open), Seen::Trailers { fields }]);
@@ -162,6 +162,7 @@ fn our_chunks_and_trailers() {
                 ("a", "b"),
                 ("bad", "c\r\nd: e"),
                 ("content-length", "5"),
+                ("cookie", "a=b"),
                 ("transfer-encoding", "chunked"),
                 (":status", "200"),
             ]),

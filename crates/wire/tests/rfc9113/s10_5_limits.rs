@@ -1,7 +1,7 @@
 //! RFC 9113 §10.5: what a peer may make us hold. Attacks by their names are in `h2/abuse.rs`; here are the
 //! limits that they run into, and the leaks that others have shipped.
 
-use narrows_wire::codec::{End, ErrorCode, Party, Role};
+use narrows_wire::codec::{End, ErrorCode, Party, Refusal, Role};
 use narrows_wire::h2::Config;
 use narrows_wire::hpack::SectionLimits;
 
@@ -14,8 +14,8 @@ fn section_bytes(bytes_max: u32) -> Config {
     Config { section, ..Config::default() }
 }
 
-/// §10.5.1: a section at its limit is taken; with a byte more its stream is reset. The connection goes on,
-/// and the tables are in step, in both roles.
+/// §10.5.1: a section at its limit is taken; with a byte more a request can be answered, the stream of a reply
+/// is reset. The connection goes on, and the tables are in step, in both roles.
 #[test]
 fn a_section_has_a_limit_to_the_byte() {
     let size = |fields: &[(&str, &str)]| -> usize {
@@ -34,8 +34,14 @@ fn a_section_has_a_limit_to_the_byte() {
             script.forget().send(fragment(id, flag::END_BOTH, &block));
             if is_taken {
                 assert!(matches!(script.events()[..], [Seen::Head { end: End::Stream, .. }]));
-            } else {
+            } else if role == Role::Client {
                 script.expect_stream_error(id, ErrorCode::ENHANCE_YOUR_CALM);
+            } else {
+                let [Seen::Refused { refusal, fields, .. }] = &script.events()[..] else {
+                    panic!()
+                };
+                assert_eq!(*refusal, Refusal::HeadTooLarge);
+                assert_eq!(*fields, crate::script::owned(REQUEST), "all but what did not fit");
             }
         }
         if role == Role::Client {
@@ -49,6 +55,25 @@ fn a_section_has_a_limit_to_the_byte() {
         ));
         assert!(matches!(script.events()[..], [Seen::Head { end: End::Stream, .. }]));
     }
+}
+
+/// §5.1.1, §10.5.1: whatever a refused request goes on with is dropped, and the answer ends its stream.
+#[test]
+fn a_refused_request_gets_its_answer() {
+    let mut script = Script::with(Role::Server, &section_bytes(200));
+    let block = [block(REQUEST), literal(0, b"x-test", &[b'v'; 100])].concat();
+    script.forget().send(fragment(1, flag::END_HEADERS, &block));
+    let [Seen::Refused { stream, .. }] = script.events()[..] else { panic!() };
+    script.send(data(1, flag::NONE, b"nobody wants this"));
+    script.command(|connection| {
+        connection.send_head(stream, &crate::script::head(&[(":status", "431")]), End::Stream);
+        connection.release(stream);
+    });
+    script.send(data(1, flag::END_STREAM, b"nor this"));
+    assert!(script.events().is_empty());
+    let [answer] = &script.frames()[..] else { panic!() };
+    assert_eq!((answer.kind, answer.flags), (kind::HEADERS, flag::END_BOTH));
+    script.expect_alive();
 }
 
 /// §10.5.1: the limit is announced.

@@ -120,6 +120,17 @@ fn a_reply_may_come_before_the_request_has_ended() {
     assert_eq!(script.take_sent(), data(1, flag::END_STREAM, b"rest"));
 }
 
+/// RFC 9110 §6.5.1: who asks is said in the head, not behind everything.
+#[test]
+fn trailers_come_without_what_is_for_a_head_to_say() {
+    for (mut script, _) in Script::both_open() {
+        let fields = [("grpc-status", "0"), ("authorization", "me"), ("set-cookie", "a=b")];
+        script.send(headers(STREAM, flag::END_STREAM, &fields));
+        let fields = crate::script::owned(&fields[..1]);
+        assert_eq!(script.events(), [Seen::Trailers { fields }]);
+    }
+}
+
 /// §8.1: our server that has replied early resets with NO_ERROR, behind its reply.
 #[test]
 fn an_early_reply_is_followed_by_a_reset() {

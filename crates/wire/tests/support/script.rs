@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_wire::codec::{End, ErrorCode, Event, Party, Processed, Reason, Role, StreamKey};
+use narrows_wire::codec::{
+    End, ErrorCode, Event, Party, Processed, Reason, Refusal, Role, StreamKey,
+};
 use narrows_wire::h2::{Config, Connection};
 use narrows_wire::{Head, Indexing, Time};
 
@@ -18,6 +20,7 @@ use crate::frames::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Head { stream: StreamKey, fields: Fields, end: End },
+    Refused { stream: StreamKey, refusal: Refusal, fields: Fields },
     Informational { fields: Fields },
     Data { data: Vec<u8>, end: End },
     Trailers { fields: Fields },
@@ -342,7 +345,9 @@ impl Seen {
             Event::Trailers { .. } => Self::Trailers { fields: fields() },
             Event::Reset { code, by, processed, .. } => Self::Reset { code, by, processed },
             Event::Sent { bytes, .. } => Self::Sent { bytes },
-            Event::Refused { .. } => unreachable!("HTTP/2 resets what it refuses"),
+            Event::Refused { stream, refusal, .. } => {
+                Self::Refused { stream, refusal, fields: fields() }
+            }
             Event::Pong => Self::Pong,
             Event::PeerSettings => Self::PeerSettings,
             Event::GoAway { code, last_stream, .. } => Self::GoAway { code, last_stream },

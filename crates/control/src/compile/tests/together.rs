@@ -87,7 +87,10 @@ fn the_files_of_a_directory_are_judged_together() {
                  trace",
             ],
         ),
-        in_file("20-nodes.yaml", &["3:6: upstreams.b: no nodes; write endpoints or lookup"]),
+        in_file(
+            "20-nodes.yaml",
+            &["3:6: upstreams.b: no nodes; write endpoints, discovery, or lookup"],
+        ),
         in_file(
             "30-routes.yaml",
             &[

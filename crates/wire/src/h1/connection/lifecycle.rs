@@ -1,5 +1,7 @@
 //! The connection's own life: the peer's end, drain, close, and its deadlines.
 
+use std::time::Duration;
+
 use super::{Connection, Expectation, Going, Inbound, Life, Outbound};
 use crate::Time;
 use crate::codec::{
@@ -257,7 +259,7 @@ impl Connection {
         } else if self.watch.written != Some(self.output.written()) && self.going != Going::Closed {
             self.watch.written = Some(self.output.written());
             self.watch.output_looked_at = false;
-            self.watch.output = self.now + self.config.stall_timeout;
+            self.watch.output = self.now + self.stall_timeout();
         }
     }
 
@@ -269,6 +271,11 @@ impl Connection {
         if std::mem::replace(&mut self.watch.output_looked_at, true) {
             return self.fail(ConnectionError::calm(Reason::OutputStalled));
         }
-        self.watch.output = self.now + self.config.stall_timeout;
+        self.watch.output = self.now + self.stall_timeout();
+    }
+
+    fn stall_timeout(&self) -> Duration {
+        let own = self.exchange.as_ref().and_then(|exchange| exchange.stall_timeout);
+        own.unwrap_or(self.config.stall_timeout)
     }
 }

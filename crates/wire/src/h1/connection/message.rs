@@ -142,6 +142,7 @@ impl Connection {
             persistence: Persistence::Closes,
             expectation: Expectation::None,
             informational: 0,
+            stall_timeout: None,
             released: self.role == Role::Client,
         }
     }

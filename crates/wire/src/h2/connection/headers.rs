@@ -6,7 +6,7 @@
 use super::receive::{Block, Progress, unpadded};
 use super::{Connection, Going};
 use crate::Head;
-use crate::codec::{ConnectionError, End, ErrorCode, Event, Reason, Role, StreamKey};
+use crate::codec::{ConnectionError, End, ErrorCode, Event, Reason, Refusal, Role, StreamKey};
 use crate::fields::{self, Malformed};
 use crate::h2::flow::{Credit, Window};
 use crate::h2::frame::{self, FrameHeader, flag};
@@ -102,8 +102,8 @@ impl Connection {
         let section = match self.decoder.decode(bytes, &self.config.section, head) {
             Ok(Section::Complete) => Ok(()),
             Ok(Section::Malformed(fault)) => Err((ErrorCode::PROTOCOL_ERROR, Reason::Field(fault))),
-            // The fields are lost, so nobody can answer 431. This code is the one that tells a client not
-            // to send the same again at once; gRPC shows it as RESOURCE_EXHAUSTED.
+            // A request is answered. For all else this is the code that tells a peer not to send the same
+            // again at once; gRPC shows it as RESOURCE_EXHAUSTED.
             Ok(Section::TooLarge) => Err((ErrorCode::ENHANCE_YOUR_CALM, Reason::SectionTooLarge)),
             // RFC 9113 §4.3.
             Err(fault) => {
@@ -166,6 +166,9 @@ impl Connection {
             self.rejected.add(Reason::StreamRefused);
             return self.guard.refused(&self.config.guard, self.now).map(|()| Progress::More);
         }
+        if let Err((_, Reason::SectionTooLarge)) = section {
+            return self.refuse(id, end, section_bytes);
+        }
         let checked = section.and_then(|()| {
             let request = fields::check_request(head, self.config.connect_protocol);
             content_left(request.map_err(malformed)?.content_length, end)
@@ -185,6 +188,19 @@ impl Connection {
         Ok(Progress::Event(Event::Head { stream, tag: 0, end }))
     }
 
+    /// A request whose fields are over the limit can still be answered: it has a stream, and what came of its
+    /// fields before the limit says whose it is. Pseudo fields come first (RFC 9113 §8.3).
+    #[cold]
+    fn refuse(&mut self, id: u32, end: End, section_bytes: u32) -> Handled {
+        self.guard.error(&self.config.guard, self.now)?;
+        let Ok(state) = State::Idle.receive(Step::Headers(end)) else { return Ok(Progress::More) };
+        let mut stream = self.new_stream(id, state);
+        stream.section_bytes = section_bytes;
+        stream.flags.discards = true;
+        let stream = self.streams.insert(stream);
+        Ok(Progress::Event(Event::Refused { stream, tag: 0, refusal: Refusal::HeadTooLarge }))
+    }
+
     pub(super) fn new_stream(&self, id: u32, state: State) -> Stream {
         let send_window = Window::new(self.peer.initial_window_bytes);
         Stream::new(id, state, send_window, Credit::new(self.stream_window_bytes), self.now)
@@ -196,7 +212,7 @@ impl Connection {
         key: StreamKey,
         end: End,
         section: Result<(), SectionFault>,
-        head: &Head,
+        head: &mut Head,
     ) -> Handled {
         let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         let id = stream.id;
@@ -255,9 +271,9 @@ impl Connection {
         &mut self,
         key: StreamKey,
         next: State,
-        head: &Head,
+        head: &mut Head,
     ) -> Result<Progress<'static>, SectionFault> {
-        fields::check_trailers(head).map_err(malformed)?;
+        fields::take_trailers(head).map_err(malformed)?;
         let Some(stream) = self.streams.get_mut(key) else { return Ok(Progress::More) };
         // RFC 9113 §8.1.1: trailers end the content as END_STREAM on DATA does.
         if !matches!(stream.content_left, 0 | NO_LENGTH) {

@@ -137,9 +137,9 @@ impl Connection {
 
     /// Sees to it that a stall is noticed. The time of this connection may be old by now, since commands
     /// bring none: therefore waiting gets its time when it is first looked at.
-    pub(super) fn watch_stall(&mut self) {
-        if !self.timers.is_set(Timer::Stall) && self.phase != Phase::Closed {
-            self.timers.set(Timer::Stall, self.now + self.config.stall_timeout);
+    pub(super) fn watch_stall(&mut self, timeout: Duration) {
+        if self.phase != Phase::Closed {
+            self.timers.set_earlier(Timer::Stall, self.now + timeout);
         }
     }
 
@@ -151,7 +151,7 @@ impl Connection {
         } else if !self.watch.is_set || self.watch.written != self.output.written() {
             let written = self.output.written();
             self.watch = OutputWatch { is_set: true, written, looked_at: None };
-            self.watch_stall();
+            self.watch_stall(self.config.stall_timeout);
         }
     }
 
@@ -184,8 +184,10 @@ impl Connection {
 
     /// When to look again at the waiting data of a stream; None if it is stalled.
     fn look_at(&mut self, key: StreamKey) -> Option<Time> {
-        let waiting = self.streams.get_mut(key)?.waiting.as_mut()?;
-        let due = waiting.looked_at.map(|looked_at| looked_at + self.config.stall_timeout);
+        let stream = self.streams.get_mut(key)?;
+        let timeout = stream.stall_timeout.unwrap_or(self.config.stall_timeout);
+        let waiting = stream.waiting.as_mut()?;
+        let due = waiting.looked_at.map(|looked_at| looked_at + timeout);
         if let Some(due) = due.filter(|due| *due > self.now) {
             return Some(due);
         }
@@ -194,6 +196,6 @@ impl Connection {
         }
         waiting.looked_at = Some(self.now);
         waiting.sent_since = 0;
-        Some(self.now + self.config.stall_timeout)
+        Some(self.now + timeout)
     }
 }

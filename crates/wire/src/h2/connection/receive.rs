@@ -71,8 +71,8 @@ impl Connection {
     ) -> Option<Event<'a>> {
         self.now = now;
         loop {
-            if let Some(event) = self.events.pop_front() {
-                return Some(event);
+            if !self.events.is_empty() {
+                return self.events.pop_front();
             }
             match self.advance(input, head) {
                 Ok(Progress::Event(event)) => return Some(event),

@@ -124,12 +124,15 @@ impl Connection {
         end: End,
     ) -> usize {
         debug_assert_eq!(range.len(), data.len(), "the range is that of the data");
+        if data.len() < BORROWED_BYTES_MIN {
+            return self.send_data(stream, data, end);
+        }
         let Some(found) = self.streams.get_mut(stream) else { return data.len() };
         let room = self.config.output_bytes_max.saturating_sub(self.output.len());
         let window = found.send_window.available().min(self.send_window.available());
         let fits = !found.is_waiting() && data.len() <= window.min(room);
         let next = found.state.send(Step::Data(end));
-        let (true, Some(next)) = (fits && data.len() >= BORROWED_BYTES_MIN, next) else {
+        let (true, Some(next)) = (fits, next) else {
             return self.send_data(stream, data, end);
         };
         let id = found.id;

@@ -58,10 +58,11 @@ impl Connection {
             waiting.tail = Tail::End;
         }
         self.waiting_bytes += data.len();
+        let timeout = stream.stall_timeout.unwrap_or(self.config.stall_timeout);
         if stream.send_window.available() > 0 {
             self.streams.make_ready(key);
         }
-        self.watch_stall();
+        self.watch_stall(timeout);
         true
     }
 

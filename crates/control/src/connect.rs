@@ -1,4 +1,4 @@
-//! Connections to nodes that are asked to describe themselves.
+//! Connections of the control plane: to nodes that are asked to describe themselves, and to servers that know nodes.
 //!
 //! TLS is that of the data plane, so what is trusted and shown is the same.
 
@@ -42,7 +42,7 @@ pub enum Security {
 }
 
 /// Bytes both ways.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
@@ -64,8 +64,21 @@ impl Node {
         Self { target, tls: is_secure.then(|| tls.clone()) }
     }
 
+    /// A server that is spoken to over TLS, or in the clear.
+    pub fn to(target: Target, tls: Option<Arc<ClientTls>>) -> Self {
+        Self { target, tls }
+    }
+
     /// A channel that connects when it is first used.
-    pub(super) fn channel(&self) -> Result<Channel, tonic::transport::Error> {
+    pub(crate) fn channel(&self) -> Result<Channel, tonic::transport::Error> {
+        self.channel_with(|endpoint| endpoint)
+    }
+
+    /// The same with more settings.
+    pub(crate) fn channel_with(
+        &self,
+        settings: impl FnOnce(Endpoint) -> Endpoint,
+    ) -> Result<Channel, tonic::transport::Error> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let authority = self.authority();
         // TLS is ours, not the channel's: it sees a connection in the clear.
@@ -74,16 +87,17 @@ impl Node {
             Ok(origin) => endpoint.origin(origin),
             Err(_) => endpoint,
         };
-        let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+        let endpoint = settings(endpoint.connect_timeout(CONNECT_TIMEOUT));
         Ok(endpoint.connect_with_connector_lazy(Connector(self.clone())))
     }
 
     /// `host:port`.
-    fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         Target { scheme: Scheme::Inherit, ..self.target.clone() }.to_string()
     }
 
-    async fn connect(self) -> io::Result<Box<dyn Stream>> {
+    /// Connects once.
+    pub(crate) async fn connect(self) -> io::Result<Box<dyn Stream>> {
         let stream = TcpStream::connect(self.authority()).await?;
         stream.set_nodelay(true)?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
@@ -108,6 +122,18 @@ impl fmt::Display for Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Node({self})")
+    }
+}
+
+/// Equal if the same is spoken to in the same way; TLS that was made anew is another.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        let same_tls = match (&self.tls, &other.tls) {
+            (Some(tls), Some(other)) => Arc::ptr_eq(tls, other),
+            (None, None) => true,
+            _ => false,
+        };
+        self.target == other.target && same_tls
     }
 }
 

@@ -1,0 +1,91 @@
+//! Sources of nodes: what they become, what lives through a reload, and what is wrong with one.
+
+use super::*;
+use crate::discovery::Place;
+
+/// `GOOD` with the upstream `fixed` discovered so.
+fn with(discovery: &str) -> String {
+    let line = GOOD.lines().find(|line| line.contains("  fixed: {")).expect("the upstream");
+    GOOD.replace(line, &format!("  fixed: {{ discovery: {discovery} }}"))
+}
+
+#[test]
+fn sources_become_what_is_followed() {
+    let text = with(
+        "[{ file: { path: nodes.yaml }, hold: 5s }, { zookeeper: { servers: ['z:2181'], path: /a/ } }]",
+    );
+    let compiled = compiled(&text);
+    let [wanted] = compiled.discovered.as_slice() else { panic!("one upstream") };
+    assert_eq!(&*wanted.upstream, "fixed");
+    let places: Vec<_> =
+        wanted.sources.iter().map(|s| (s.place.kind(), s.place.to_string())).collect();
+    assert_eq!(places, [("file", "nodes.yaml".into()), ("zookeeper", "z:2181/a".into())]);
+    assert_eq!(wanted.sources[0].rules.hold, Duration::from_secs(5));
+    let Targets::Balanced(balanced) = &compiled.snapshot.upstreams[0].targets else {
+        panic!("a set")
+    };
+    assert!(Arc::ptr_eq(&balanced.endpoints, &wanted.endpoints));
+}
+
+#[test]
+fn the_same_sources_fill_the_same_set_after_a_reload() {
+    let text = with("{ etcd: { endpoints: ['e:2379'], prefix: /a/ } }");
+    let first = compiled(&text);
+    let loaded = parse(Path::new("c.yaml"), &text, &|_| None).expect("a good file");
+    let second = compile(&loaded, &first.next, &mut DryStores).expect("a good configuration");
+    assert!(Arc::ptr_eq(&first.discovered[0].endpoints, &second.discovered[0].endpoints));
+    assert_eq!(first.discovered[0].sources, second.discovered[0].sources);
+    let other = text.replace("/a/", "/b/");
+    let loaded = parse(Path::new("c.yaml"), &other, &|_| None).expect("a good file");
+    let third = compile(&loaded, &second.next, &mut DryStores).expect("a good configuration");
+    assert_ne!(first.discovered[0].sources, third.discovered[0].sources);
+    assert!(matches!(third.discovered[0].sources[0].place, Place::Etcd(_)));
+}
+
+#[test]
+fn tls_is_the_same_as_long_as_its_files_are() {
+    let source =
+        "etcd: { endpoints: ['e:2379'], prefix: /a/, tls: { insecure_skip_verify: true } }";
+    let text = with(&format!("{{ {source} }}"));
+    let first = compiled(&text);
+    let loaded = parse(Path::new("c.yaml"), &text, &|_| None).expect("a good file");
+    let second = compile(&loaded, &first.next, &mut DryStores).expect("a good configuration");
+    assert_eq!(first.discovered[0].sources, second.discovered[0].sources);
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_told_at_its_place() {
+    for (discovery, fault) in [
+        ("{}", "discovery: nothing says where nodes come from"),
+        ("[]", "discovery: no sources; name at least one"),
+        ("[{ file: { path: a } }, { hold: 1s }]", "discovery[1]: nothing says"),
+        (
+            "{ file: { path: a }, etcd: { endpoints: ['e:1'], prefix: /a } }",
+            "only one of file, etcd",
+        ),
+        ("{ zookeeper: { servers: [], path: /a } }", "zookeeper.servers: no servers"),
+        (
+            "{ zookeeper: { servers: ['grpc://z:1'], path: /a } }",
+            "zookeeper.servers[0]: write host",
+        ),
+        ("{ zookeeper: { servers: ['z:1'], path: a } }", "zookeeper.path: expected a path"),
+        ("{ zookeeper: { servers: ['z:1'], path: /a//b } }", "zookeeper.path: expected a path"),
+        ("{ zookeeper: { servers: ['z:1'], path: / } }", "zookeeper.path: expected a path"),
+        (
+            "{ zookeeper: { servers: ['z:1'], path: /a, session_timeout: 10m } }",
+            "zookeeper.session_timeout: must be from",
+        ),
+        (
+            "{ zookeeper: { servers: ['z:1'], path: /a, username: u } }",
+            "zookeeper: username and password belong together",
+        ),
+        ("{ etcd: { endpoints: ['e:1'], prefix: '' } }", "etcd.prefix: it is empty"),
+        (
+            "{ etcd: { endpoints: ['e:1'], prefix: /a, tls: { ca: none.pem } } }",
+            "etcd.tls.ca: can not read none.pem",
+        ),
+    ] {
+        let errors = errors(&with(discovery));
+        assert!(errors.iter().any(|error| error.contains(fault)), "{discovery}: {errors:?}");
+    }
+}

@@ -15,7 +15,6 @@ mod keeper;
 mod memory;
 mod node;
 mod options;
-mod pause;
 mod redis_set;
 mod slot;
 mod zookeeper;

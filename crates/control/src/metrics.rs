@@ -36,6 +36,8 @@ pub struct Condition {
     pub reloaded_at: Duration,
     /// Whether the gateway is draining.
     pub draining: bool,
+    /// Whether the gateway's own entry is there; `None`: it is to have none.
+    pub registered: Option<bool>,
     /// How often certificates changed without a reload.
     pub certificates_taken: u64,
     /// How often they were to, but could not be used.
@@ -121,6 +123,13 @@ fn condition(text: &mut Text, sources: &Sources<'_>) {
         "Whether the gateway is draining.",
         f64::from(u8::from(now.draining)),
     );
+    if let Some(registered) = now.registered {
+        gauge(
+            "narrows_registered",
+            "Whether the gateway's own entry is there, as far as is known.",
+            f64::from(u8::from(registered)),
+        );
+    }
     text.family(
         "narrows_certificate_changes_total",
         Kind::Counter,

@@ -150,7 +150,7 @@ fn redis_set(path: &str, config: &RedisSetConfig, means: &mut Means<'_, '_>) -> 
     is_good.then(|| RedisKey { redis, key: config.key.clone(), poll_interval })
 }
 
-fn zookeeper(
+pub(super) fn zookeeper(
     path: &str,
     config: &ZookeeperConfig,
     means: &mut Means<'_, '_>,
@@ -174,7 +174,11 @@ fn zookeeper(
     is_path.then(|| ZookeeperPath { ensemble, path: at.to_owned() })
 }
 
-fn etcd(path: &str, config: &EtcdConfig, means: &mut Means<'_, '_>) -> Option<EtcdPrefix> {
+pub(super) fn etcd(
+    path: &str,
+    config: &EtcdConfig,
+    means: &mut Means<'_, '_>,
+) -> Option<EtcdPrefix> {
     let servers = servers(path, ("endpoints", &config.endpoints), config.tls.as_ref(), means);
     let user = user(path, (&config.username, &config.password), means)?;
     if config.prefix.is_empty() {

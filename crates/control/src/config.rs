@@ -50,8 +50,8 @@ pub use balancing::{
     MaglevConfig, RingHashConfig, SubsetConfig,
 };
 pub use discovery::{
-    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, NodeFileConfig, RedisSetConfig,
-    SourcesOfNodes, ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
+    RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
 };
 pub use dump::dump;
 pub use expand::Environment;

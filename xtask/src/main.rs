@@ -18,8 +18,10 @@ usage: cargo xtask <command>
   test                 everything that continuous integration checks
   test --only <step>   one step of it, by its name
   fuzz [rounds]        replays the corpora, then runs so many mutations of them (default 1000000 a target)
+  spread               draws the pictures of docs/balancing.md anew
   rfc                  the sections of the RFCs that no code cites or no test names
   bench                says how the speed is measured
+  bench http1|tcp      measures HTTP/1.1, or opaque bytes, beside other proxies in the same run
 ";
 
 fn main() -> ExitCode {
@@ -30,11 +32,13 @@ fn main() -> ExitCode {
         ["test", "--only", name] => steps::run_one(name),
         ["fuzz"] => steps::fuzz("1000000"),
         ["fuzz", rounds] => steps::fuzz(rounds),
+        ["spread"] => steps::spread(),
         ["rfc"] => rfc::report(),
         ["bench"] => {
             println!("{}", steps::BENCH);
             Ok(())
         }
+        ["bench", kind @ ("http1" | "tcp")] => steps::bench(kind),
         _ => Err(format!("{USAGE}\nsteps: {}", steps::names())),
     };
     match outcome {

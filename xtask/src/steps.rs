@@ -5,13 +5,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::command::{Tally, cargo, root, run, run_tests};
+use crate::command::{Tally, cargo, program, root, run, run_tests};
 use crate::{machine, tidy};
 
 /// What `cargo xtask bench` prints.
 pub(crate) const BENCH: &str = "\
 The speed is measured as CPU per call beside other proxies in the same run, on an idle machine:
-  cargo build --release -p narrows
+  cargo xtask bench http1    requests of HTTP/1.1: wrk, with HAProxy and nginx as peers
+  cargo xtask bench tcp      bytes through a TCP listener: iperf3, with HAProxy as the peer
   docs/performance.md says which loads, which peers, and how to read the figures
 A figure without a peer in the same run says nothing: machines differ by more than programs.";
 
@@ -85,6 +86,20 @@ pub(crate) fn run_one(name: &str) -> Result<(), String> {
 /// A long run of the fuzz targets.
 pub(crate) fn fuzz(rounds: &str) -> Result<(), String> {
     fuzz_smoke(rounds, &mut Tally::default())
+}
+
+/// Draws the pictures of how calls are balanced. The test that compares them writes them, too.
+pub(crate) fn spread() -> Result<(), String> {
+    let arguments = ["test", "-p", "narrows-gateway", "--test", "spread"];
+    run(cargo(&arguments).env("NARROWS_WRITE_DOCS", "1"))
+}
+
+/// Narrows, built for release, beside other proxies under one load.
+pub(crate) fn bench(kind: &str) -> Result<(), String> {
+    run(&mut cargo(&["build", "--release", "-p", "narrows"]))?;
+    let script = root().join("bench/peers.py");
+    let binary = root().join("target/release/narrows");
+    run(program("python3", &[]).arg(script).arg(kind).arg(binary))
 }
 
 fn clippy() -> Result<(), String> {

@@ -21,6 +21,7 @@ mod register;
 mod report;
 mod retry;
 mod routes;
+mod sticky;
 mod stores;
 mod timeouts;
 mod tls;
@@ -39,8 +40,9 @@ pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
+pub use transcode::DescriptorWatch;
 
-use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded};
+use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded, UpstreamConfig};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
 use crate::register::RegisterOptions;
@@ -55,6 +57,8 @@ pub struct Compiled {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
@@ -96,11 +100,12 @@ pub fn compile(
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
     let watches = std::mem::take(&mut next.watches);
+    let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
     let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, register, next })
+    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, register, next })
 }
 
 /// The configuration of a draft, or every fault in it.
@@ -171,8 +176,11 @@ fn unused(config: &Config, report: &mut Report<'_>) {
         }
     }
     for name in config.stores.keys() {
-        let mut lookups = config.upstreams.values().filter_map(|u| u.lookup.as_ref());
-        if !lookups.any(|lookup| lookup.store == *name) {
+        let uses = |upstream: &UpstreamConfig| {
+            upstream.lookup.as_ref().is_some_and(|lookup| lookup.store == *name)
+                || upstream.sticky.as_ref().is_some_and(|sticky| sticky.store == *name)
+        };
+        if !config.upstreams.values().any(uses) {
             report.warn(format!("stores.{name}"), "no upstream looks anything up here");
         }
     }

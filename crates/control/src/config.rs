@@ -28,6 +28,7 @@ mod route;
 mod schema;
 mod secret;
 mod source;
+mod sticky;
 mod store;
 mod suggest;
 mod timeouts;
@@ -82,6 +83,7 @@ pub use route::{
 };
 pub use schema::schema;
 pub use secret::{MASK, Secret, SecretUrl, UrlError};
+pub use sticky::{OnGoneConfig, StickyConfig};
 pub use store::{
     EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
     Topology, ValueForm,

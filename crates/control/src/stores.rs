@@ -14,7 +14,7 @@ mod resolve;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use narrows_gateway::control::StoreFailure;
+use narrows_gateway::control::{Pin, StoreFailure, Written};
 use narrows_gateway::lookup::{Outcome, Store};
 use tokio::sync::oneshot;
 
@@ -75,6 +75,9 @@ pub struct Counts {
 
 /// Called once with what the store says.
 pub(crate) type Reply = Box<dyn FnOnce(Result<Outcome, StoreFailure>) + Send>;
+
+/// Called once with what the store says of a session that was to be pinned.
+pub(crate) type PinReply = Box<dyn FnOnce(Result<(Outcome, Written), StoreFailure>) + Send>;
 
 #[derive(Debug)]
 struct Opened {
@@ -160,15 +163,33 @@ impl Stores {
 
     /// Asks a store for a key. What it says goes into its table, and to `reply`.
     pub(crate) fn ask(&self, store: &Arc<Store>, key: Box<[u8]>, reply: Option<Reply>) {
-        let open = self.lock();
-        let found = open.iter().find(|opened| Arc::ptr_eq(&opened.store, store));
-        let backend = found.map(|opened| opened.backend.clone());
-        drop(open);
-        match (backend, reply) {
+        match (self.backend(store), reply) {
             (Some(backend), reply) => backend.ask(key, reply),
             (None, Some(reply)) => reply(Err(closed(&store.name))),
             (None, None) => {}
         }
+    }
+
+    /// Has a store pin a session. What it says of the key then goes to `reply`.
+    pub(crate) fn pin(
+        &self,
+        store: &Arc<Store>,
+        key: Box<[u8]>,
+        pin: Pin,
+        reply: Option<PinReply>,
+    ) {
+        match (self.backend(store), reply) {
+            (Some(Backend::Embedded(embedded)), reply) => embedded.pin(key, pin, reply),
+            (Some(Backend::Redis(redis)), reply) => redis.pin(key, pin, reply),
+            (None, Some(reply)) => reply(Err(closed(&store.name))),
+            (None, None) => {}
+        }
+    }
+
+    fn backend(&self, store: &Arc<Store>) -> Option<Backend> {
+        let open = self.lock();
+        let found = open.iter().find(|opened| Arc::ptr_eq(&opened.store, store));
+        found.map(|opened| opened.backend.clone())
     }
 
     fn reuse(&self, name: &str, options: &StoreOptions) -> Option<Arc<Store>> {
@@ -239,6 +260,13 @@ impl Backend {
 fn close_unused(open: &mut Vec<Opened>) {
     let held = |opened: &Opened| Arc::strong_count(&opened.store) > opened.backend.references();
     open.retain(|opened| opened.current || held(opened));
+}
+
+/// Tells whoever waits that a session was not pinned.
+fn refuse(reply: Option<PinReply>, why: String) {
+    if let Some(reply) = reply {
+        reply(Err(StoreFailure(why.into())));
+    }
 }
 
 fn closed(name: &str) -> StoreFailure {

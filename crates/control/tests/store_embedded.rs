@@ -9,8 +9,12 @@ use std::time::Duration;
 use narrows_control::stores::embedded::{
     ChangeError, Embedded, Entry, KEY_BYTES_MAX, LIST_ENTRIES_MAX, OpenError,
 };
+use narrows_control::stores::{StoreOptions, Stores, jobs};
 use narrows_gateway::clock;
-use narrows_gateway::lookup::Outcome;
+use narrows_gateway::control::{
+    Answer, Command, ControlPort, Handle, Job, Mailbox, Pin, Ticket, Written,
+};
+use narrows_gateway::lookup::{Outcome, Store};
 use narrows_testkit::process::Scratch;
 
 /// Set for the process that [`acknowledged_changes_survive_a_kill`] kills.
@@ -108,6 +112,29 @@ async fn changes_that_come_together_share_commits() {
     }
     assert_eq!(store.store().table.len(), 1000);
     assert!(store.commits() < 500, "{} commits for 1000 changes", store.commits());
+}
+
+#[tokio::test]
+async fn a_session_is_pinned_by_the_first_and_moves_only_from_where_it_is() {
+    let dir = Scratch::new("embedded");
+    let path = dir.path().join("sessions.redb");
+    let stores = Stores::new();
+    let options = StoreOptions::Embedded { path: path.clone() };
+    let store = stores.get_or_open("sessions", &options).expect("open");
+    let hour = Duration::from_secs(3600);
+    let pin = async |target, replaces, ttl| pinned(&stores, &store, target, replaces, ttl).await;
+    assert_eq!(pin("a:1", None, hour).await, ("a:1".to_owned(), Written::Now));
+    assert_eq!(pin("b:1", None, hour).await, ("a:1".to_owned(), Written::Before));
+    assert_eq!(pin("b:1", Some("c:1"), hour).await, ("a:1".to_owned(), Written::Before));
+    assert_eq!(pin("b:1", Some("a:1"), hour).await, ("b:1".to_owned(), Written::Now));
+    let second = Duration::from_secs(1);
+    assert_eq!(pin("b:1", Some("b:1"), second).await, ("b:1".to_owned(), Written::Now));
+    let ended = async {
+        while pin("c:1", None, hour).await != ("c:1".to_owned(), Written::Now) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends with its time");
 }
 
 #[tokio::test]
@@ -239,6 +266,37 @@ async fn limited_changes_until_nothing_fits() {
         store.del(format!("{n:0>1000}").as_bytes()).await.ok();
     }
     store.set(b"last", &target, None).await.expect("there is space again");
+}
+
+/// What a call is told that pins its session.
+async fn pinned(
+    stores: &Arc<Stores>,
+    store: &Arc<Store>,
+    target: &str,
+    replaces: Option<&str>,
+    ttl: Duration,
+) -> (String, Written) {
+    let (mailbox, answers) = Mailbox::new(Arc::new(|| {}));
+    let (port, queue) = jobs::channel(1);
+    let queue = tokio::spawn(queue.run(Handle::new(vec![mailbox]), stores.clone()));
+    let parsed = |text: &str| Arc::new(text.parse().expect("a target"));
+    let pin = Pin { target: parsed(target), replaces: replaces.map(parsed), ttl };
+    let ticket = Some(Ticket { worker: 0, exchange: 0 });
+    let job = Job::Pin { store: store.clone(), key: (*b"session").into(), pin, ticket };
+    port.submit(job).expect("the queue has room");
+    let mut answer = None;
+    until("the pin is answered", || {
+        answer = answers.try_recv().ok();
+        answer.is_some()
+    })
+    .await;
+    queue.abort();
+    match answer {
+        Some(Command::Answer(_, Answer::Pinned(Ok((Outcome::Found(target), written))))) => {
+            (target.to_string(), written)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 fn open(path: &Path) -> Embedded {

@@ -10,6 +10,8 @@ mod failover;
 mod lookups;
 #[path = "store_redis/outages.rs"]
 mod outages;
+#[path = "store_redis/pins.rs"]
+mod pins;
 #[path = "store_redis/support.rs"]
 mod support;
 #[path = "store_redis/tracking.rs"]

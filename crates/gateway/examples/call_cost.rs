@@ -8,7 +8,8 @@
 //! A worker runs on sockets in memory, between 8 clients with 32 calls in flight each, every call different,
 //! and a node that answers. Only the turns of the worker are counted: the whole data plane, without the
 //! kernel and the copies that it would make. Divide the total by the number of calls, which is the first argument; take the difference of two
-//! runs to leave out the start. `same` as the second argument makes all calls alike.
+//! runs to leave out the start. `same` as the second argument makes all calls alike. The name of a way to balance as
+//! the third sends them to a set with one node instead of a job's; those with hashes go by the field `jobid`.
 #![allow(clippy::unwrap_used, reason = "an example fails by panicking")]
 
 #[path = "support/setup.rs"]
@@ -23,10 +24,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use narrows_gateway::balance::{Balanced, HashKey, HashOn, Policy, RingOptions, Rules};
 use narrows_gateway::control::{ControlPort, Mailbox};
+use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::io::{Io, Ready, Socket};
 use narrows_gateway::record;
-use narrows_gateway::snapshot::Listener;
+use narrows_gateway::route::Template;
+use narrows_gateway::snapshot::{Listener, Targets};
 use narrows_gateway::worker::{Bound, Parts, Worker};
 use narrows_wire::codec::{End, Event, Role};
 use narrows_wire::h2::{Config, Connection};
@@ -43,7 +47,7 @@ fn main() {
     let world = Rc::new(RefCell::new(World::default()));
     let mut clients: Vec<Caller> = (0..CLIENTS).map(|at| Caller::new(at, &world)).collect();
     let mut node = Node::new();
-    let mut worker = worker(&world);
+    let mut worker = worker(&world, std::env::args().nth(3).as_deref());
     let mut done = 0;
     while done < calls {
         // The first calls are few, so that one connection to the node takes them and all that follow.
@@ -68,13 +72,16 @@ fn counted_turn(worker: &mut Worker<Memory>) {
     worker.turn().unwrap();
 }
 
-fn worker(world: &Rc<RefCell<World>>) -> Worker<Memory> {
+fn worker(world: &Rc<RefCell<World>>, policy: Option<&str>) -> Worker<Memory> {
     let port: Arc<dyn ControlPort> = Arc::new(setup::Nobody);
     let (_, mailbox) = Mailbox::new(Arc::new(|| {}));
     Worker::new(Parts {
         index: 0,
         io: Memory(Rc::clone(world)),
-        snapshot: setup::snapshot("127.0.0.1:1", "127.0.0.1:2"),
+        snapshot: match policy {
+            None => setup::snapshot("127.0.0.1:1", "127.0.0.1:2"),
+            Some(name) => setup::with_targets("127.0.0.1:1", balanced(name)),
+        },
         mailbox,
         port,
         stats: Arc::default(),
@@ -82,6 +89,28 @@ fn worker(world: &Rc<RefCell<World>>) -> Worker<Memory> {
         bound: Arc::new(Mutex::new(Bound::default())),
     })
     .unwrap()
+}
+
+/// A set with one node.
+fn balanced(policy: &str) -> Targets {
+    let ring = RingOptions { size_min: 160, load_percent_max: None };
+    let policy = match policy {
+        "round_robin" => Policy::RoundRobin,
+        "random" => Policy::Random,
+        "least_request" => Policy::LeastRequest(2),
+        "peak_ewma" => Policy::PeakEwma,
+        "ring_hash" => Policy::RingHash(ring),
+        "maglev" => Policy::Maglev(None),
+        "ip_hash" => Policy::IpHash,
+        other => panic!("{other} is no way to balance"),
+    };
+    let endpoints = Endpoints::new(1);
+    let target = Arc::new("127.0.0.1:2".parse().unwrap());
+    let member = Member { target, weight: 1, priority: 0, labels: Default::default() };
+    endpoints.replace(vec![member], Time::ZERO);
+    let hash_on = HashOn::new(vec![HashKey::Template(Template::parse("{header.jobid}").unwrap())]);
+    let rules = Rules { hash_on, ..Rules::default() };
+    Targets::Balanced(Balanced { endpoints: Arc::new(endpoints), policy, rules })
 }
 
 /// One direction in each buffer.

@@ -3,7 +3,7 @@
 //! Each way is a file of `balance/` that implements [`Balance`], and a line in [`Policy::balance`]. A worker
 //! balances by itself, per call and not per connection: it knows the calls that it has at each node and how fast they
 //! were answered. `level.rs` says which members take part, `subset.rs` which of them a call may go to, `hash_on.rs`
-//! what calls have in common that should reach the same node. `worker/balance.rs` keeps the candidates up to
+//! what calls have in common that should reach the same node, `sticky.rs` what keeps sessions. `worker/balance.rs` keeps the candidates up to
 //! date.
 
 mod bound;
@@ -17,6 +17,7 @@ mod peak_ewma;
 mod random;
 mod ring_hash;
 mod round_robin;
+mod sticky;
 mod subset;
 mod tables;
 mod weighted;
@@ -38,6 +39,7 @@ pub use hash_on::{HashKey, HashOn};
 pub use level::{Level, Panic};
 pub use peak_ewma::Latency;
 pub use ring_hash::RingOptions;
+pub use sticky::{OnGone, Session, SessionCookie, Sticky};
 pub use subset::{Fallback, Subset};
 pub use tables::Tables;
 
@@ -61,6 +63,8 @@ pub struct Rules {
     pub subset: Option<Subset>,
     /// If a smaller share of the nodes is in service, all are used.
     pub panic_percent: u32,
+    /// What keeps the calls of a session together; `None`: each goes by itself.
+    pub sticky: Option<Sticky>,
     /// What workers have built for the set.
     pub tables: Arc<Tables>,
 }
@@ -152,7 +156,13 @@ impl Balanced {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { hash_on: HashOn::default(), subset: None, panic_percent: 50, tables: Arc::default() }
+        Self {
+            hash_on: HashOn::default(),
+            subset: None,
+            panic_percent: 50,
+            sticky: None,
+            tables: Arc::default(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::lookup::{Outcome, Store};
 use crate::snapshot::Snapshot;
+use crate::target::Target;
 
 /// Who waits for an answer: an exchange of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +34,17 @@ pub enum Job {
         /// Who waits; `None` refreshes the table only.
         ticket: Option<Ticket>,
     },
+    /// Pin a session to a node, unless it is pinned already.
+    Pin {
+        /// The store.
+        store: Arc<Store>,
+        /// The key of the session.
+        key: Box<[u8]>,
+        /// The node.
+        pin: Pin,
+        /// Who waits for what the store says then; `None`: nobody.
+        ticket: Option<Ticket>,
+    },
     /// Resolve a DNS name.
     Resolve {
         /// The name.
@@ -42,6 +54,26 @@ pub enum Job {
         /// Who waits.
         ticket: Ticket,
     },
+}
+
+/// The node of a session, as it is to be written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The node.
+    pub target: Arc<Target>,
+    /// The one that it takes the place of. If the store names yet another one, that one stays.
+    pub replaces: Option<Arc<Target>>,
+    /// How long it lasts.
+    pub ttl: Duration,
+}
+
+/// Whether a pin has become what the store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It has.
+    Now,
+    /// The store has another one from before.
+    Before,
 }
 
 /// The queue of jobs is full, or the control plane is gone.
@@ -79,6 +111,8 @@ pub struct StoreFailure(pub Arc<str>);
 pub enum Answer {
     /// To [`Job::Lookup`].
     Lookup(Result<Outcome, StoreFailure>),
+    /// To [`Job::Pin`]: what the store holds now.
+    Pinned(Result<(Outcome, Written), StoreFailure>),
     /// To [`Job::Resolve`]: the addresses and how long they hold.
     Resolved(Result<(Arc<[SocketAddr]>, Duration), Arc<str>>),
 }

@@ -14,7 +14,7 @@ use narrows_wire::codec::StreamKey;
 use narrows_wire::grpc::MessageScanner;
 use narrows_wire::{Head, HeadBytes, Time};
 
-use crate::balance::Peer;
+use crate::balance::{Peer, Session};
 use crate::filter::Filtered;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -134,6 +134,8 @@ pub struct Exchange {
     pub node: Option<Key>,
     /// The endpoint that was chosen for it, where one was chosen.
     pub peer: Option<Rc<Peer>>,
+    /// What is known of its session, if it needs more than its pin.
+    pub session: Option<Box<Session>>,
     /// The target that the caller of a forward proxy names.
     pub asked: Option<Arc<Target>>,
     /// The target whose name is being resolved.

@@ -145,6 +145,8 @@ pub struct Link<S> {
     pub timer: Option<(TimerKey, Time)>,
     /// Bytes of the protocol given to the socket or TLS so far.
     pub written: u64,
+    /// `written` when it was last looked whether a link that closes moves.
+    pub closing_mark: u64,
 }
 
 // === impl Link ===
@@ -200,6 +202,7 @@ impl<S: Socket> Link<S> {
             last_used: now,
             timer: None,
             written: 0,
+            closing_mark: 0,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct UpstreamShard {
     pub retries: Counter,
     /// Calls that a second node was asked to answer as well.
     pub hedges: Counter,
+    /// Calls for which a node was chosen among all, because too few are in service.
+    pub panic_calls: Counter,
     /// Calls that are being tried again, or at two nodes, now.
     pub retrying: Gauge,
     /// Calls that were not tried again because too many others were.

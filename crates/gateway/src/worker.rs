@@ -50,6 +50,7 @@ mod reply;
 mod request;
 mod retry;
 mod stages;
+mod sticky;
 mod timers;
 mod transcode;
 mod upstream;
@@ -136,6 +137,8 @@ pub struct Worker<I: Io> {
     known_targets: HashMap<(usize, usize), (Arc<Target>, Key), Fast>,
     /// The endpoints of balanced upstreams.
     peers: Peers,
+    /// When the pins of sessions are to be made to last longer, by the hashes of their keys.
+    touched: HashMap<u64, Time, Fast>,
     methods: HashMap<Box<[u8]>, Arc<MethodStats>, Fast>,
     other_methods: Arc<MethodStats>,
     /// Links with output, links to read again, links whose output holds ranges of the read buffer.
@@ -209,6 +212,7 @@ impl<I: Io> Worker<I> {
             bound,
             known_targets: HashMap::default(),
             peers: Peers::default(),
+            touched: HashMap::default(),
             methods: HashMap::default(),
             other_methods,
             dirty: Vec::new(),

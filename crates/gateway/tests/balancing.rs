@@ -1,14 +1,12 @@
 //! What every way of balancing promises, over many calls: shares by weight, few keys that move, other nodes first for
 //! calls that have failed. All from seeds.
 
-use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
+#[path = "support/nodes.rs"]
+mod nodes;
 
-use narrows_gateway::balance::{Balance, Candidate, Choice, Peer, Policy, RingOptions, hash};
-use narrows_gateway::endpoints::{Endpoints, Member};
-use narrows_gateway::random::Random;
-use narrows_wire::Time;
+use narrows_gateway::balance::{Policy, RingOptions, hash};
+
+use nodes::{Nodes, name};
 
 const RING: Policy = Policy::RingHash(RingOptions { size_min: 0, load_percent_max: None });
 const MAGLEV: Policy = Policy::Maglev(None);
@@ -140,61 +138,11 @@ fn a_bound_on_the_load_spreads_a_key_that_everybody_asks_for() {
     }
 }
 
-/// Nodes and what chooses among them.
-struct Nodes {
-    balance: Box<dyn Balance>,
-    candidates: Vec<Candidate>,
-    random: Random,
-}
-
 /// Which keys are elsewhere after a node has come, as parts of all keys.
 #[derive(Debug)]
 struct Moved {
     to_the_new: f64,
     elsewhere: f64,
-}
-
-impl Nodes {
-    fn new(policy: Policy, weights: &[u32]) -> Self {
-        let names: Vec<String> = (0..weights.len()).map(name).collect();
-        Self::named(policy, &names, weights)
-    }
-
-    fn named(policy: Policy, names: &[String], weights: &[u32]) -> Self {
-        let endpoints = Endpoints::new(1);
-        let member = |(name, weight): (&String, &u32)| Member {
-            target: Arc::new(name.parse().expect("a target")),
-            weight: *weight,
-            priority: 0,
-            labels: BTreeMap::new(),
-        };
-        endpoints.replace(names.iter().zip(weights).map(member).collect(), Time::ZERO);
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for entry in endpoints.entries().iter() {
-            let peer = match candidates.first() {
-                Some(first) => first.peer.beside(entry.endpoint.clone()),
-                None => Peer::new(entry.endpoint.clone(), 0),
-            };
-            candidates.push(Candidate { peer: Rc::new(peer), weight: entry.member.weight });
-        }
-        let mut balance = policy.balance(&Arc::default(), 3);
-        balance.update(&candidates);
-        Self { balance, candidates, random: Random::new(11) }
-    }
-
-    fn choose_for(&mut self, key: u64) -> usize {
-        self.choose(Some(hash(&key.to_le_bytes())), &[])
-    }
-
-    fn choose(&mut self, hash: Option<u64>, tried: &[usize]) -> usize {
-        let tried: Vec<_> = tried.iter().map(|at| self.candidates[*at].peer.clone()).collect();
-        let mut choice = Choice { hash, tried: &tried, now: Time::ZERO, random: &mut self.random };
-        self.balance.choose(&self.candidates, &mut choice)
-    }
-}
-
-fn name(at: usize) -> String {
-    format!("10.0.{}.{}:50051", at / 250, at % 250 + 1)
 }
 
 /// What moves when a node joins so many; the same as when it leaves again.

@@ -17,12 +17,15 @@ mod filters;
 mod limits;
 #[cfg(test)]
 mod matrix;
+mod mixed;
 mod net;
 mod node;
 #[cfg(test)]
 mod retry;
 mod rng;
 mod setup;
+#[cfg(test)]
+mod sticky;
 #[cfg(test)]
 mod views;
 #[cfg(test)]
@@ -65,11 +68,37 @@ pub struct World {
     snapshot: Arc<Snapshot>,
     clients: Vec<Client>,
     nodes: Vec<Node>,
+    /// Those of other protocols.
+    others: Vec<Box<dyn Actor>>,
     /// When the worker wants to run although nothing is ready.
     worker_due: Time,
     faults_due: Time,
     reload_due: Time,
+    /// When something else than its own parts has something to do.
+    other_due: Time,
     wrong: Vec<String>,
+}
+
+/// Somebody in the world beside the gateway.
+trait Actor: std::fmt::Debug {
+    /// Does what is to be done now.
+    fn step(&mut self, net: &Net, now: Time);
+    /// When it does something by itself.
+    fn next_due(&self) -> Time;
+    /// Whether all that it wanted has come to an end.
+    fn is_done(&self) -> bool {
+        true
+    }
+    /// What has not.
+    fn unfinished(&self) -> Vec<String> {
+        vec![]
+    }
+    /// Closes what is of no more use.
+    fn leave(&mut self) {}
+    /// Lets what runs end, and takes no more on the connections that there are.
+    fn go_away(&mut self, _: Time) {}
+    /// What did not hold.
+    fn faults(&mut self) -> Vec<String>;
 }
 
 impl World {
@@ -96,12 +125,14 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        self.clients.iter().all(Client::is_done)
+        self.clients.iter().all(Client::is_done) && self.others.iter().all(|actor| actor.is_done())
     }
 
     fn unfinished(&self) -> String {
         let calls = self.clients.iter().flat_map(Client::unfinished);
-        let calls: Vec<_> = calls.take(3).map(|call| format!("{call:?}")).collect();
+        let calls = calls.map(|call| format!("{call:?}"));
+        let others = self.others.iter().flat_map(|actor| actor.unfinished());
+        let calls: Vec<_> = calls.chain(others).take(3).collect();
         format!("{:?}; {}", self.worker, calls.join("; "))
     }
 
@@ -113,6 +144,9 @@ impl World {
         }
         for node in &mut self.nodes {
             node.step(&mut self.net, now);
+        }
+        for actor in &mut self.others {
+            actor.step(&self.net, now);
         }
         self.control.step(now, &self.mailbox);
         self.cause_trouble(now);
@@ -137,11 +171,15 @@ impl World {
             return;
         }
         let mut next = self.worker_due.min(self.net.next_delivery()).min(self.control.next_due());
+        next = next.min(self.other_due);
         for client in &self.clients {
             next = next.min(client.next_due());
         }
         for node in &self.nodes {
             next = next.min(node.next_due());
+        }
+        for actor in &self.others {
+            next = next.min(actor.next_due());
         }
         if !self.is_done() {
             next = next.min(self.faults_due).min(self.reload_due);
@@ -164,6 +202,10 @@ impl World {
             if self.plan.goaways && self.rng.one_in(2) {
                 let at = self.rng.below(self.nodes.len());
                 self.nodes[at].go_away(now);
+                if !self.others.is_empty() {
+                    let at = self.rng.below(self.others.len());
+                    self.others[at].go_away(now);
+                }
             }
         }
     }
@@ -180,6 +222,7 @@ impl World {
         for node in &mut self.nodes {
             self.wrong.append(&mut node.wrong);
         }
+        self.wrong.extend(self.others.iter_mut().flat_map(|actor| actor.faults()));
     }
 
     /// Clients leave, idle connections end.
@@ -187,6 +230,7 @@ impl World {
         for client in &mut self.clients {
             client.leave(&mut self.net);
         }
+        self.others.iter_mut().for_each(|actor| actor.leave());
         self.pass(SETTLE);
     }
 

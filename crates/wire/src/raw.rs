@@ -287,7 +287,8 @@ impl Connection {
 
     /// Ends at once.
     pub fn close(&mut self) {
-        self.aborted = self.active_streams() > 0;
+        // A stream that was cut off before stays so.
+        self.aborted |= self.active_streams() > 0;
         self.phase = Phase::Over;
         self.events.clear();
         self.waiting.clear();
@@ -390,6 +391,8 @@ mod tests {
         assert!(late.is_empty(), "thrown away");
         assert_eq!(server.send_data(b"x", End::Open), 1);
         assert!(server.output().is_empty());
+        server.close();
+        assert!(server.is_aborted(), "the end of the connection makes no clean end of it");
     }
 
     #[test]

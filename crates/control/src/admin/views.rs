@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use narrows_gateway::balance::{Level, Panic};
 use narrows_gateway::clock;
 use narrows_gateway::control::{ConnectionInfo, StreamInfo};
 use narrows_gateway::endpoints::{Duty, Entry, Health};
@@ -135,7 +136,13 @@ fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
     match &upstream.targets {
         Targets::Balanced(balanced) => {
             let entries = balanced.endpoints.entries();
-            json!({ "endpoints": entries.iter().map(endpoint).collect::<Vec<_>>() })
+            let percent = balanced.rules.panic_percent;
+            let level = Level::of(entries.iter(), percent, clock::now());
+            json!({
+                "endpoints": entries.iter().map(endpoint).collect::<Vec<_>>(),
+                "level": level.map(|level| level.priority),
+                "panic": level.is_some_and(|level| level.panic == Panic::Yes),
+            })
         }
         Targets::Asked(networks) => {
             let networks = networks.networks().iter().map(ToString::to_string);

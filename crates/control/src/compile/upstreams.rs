@@ -27,7 +27,7 @@ use super::retry;
 use super::timeouts;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{balancing, http1, http2};
+use super::{balancing, http1, http2, sticky};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
@@ -53,10 +53,25 @@ pub(super) struct Plan<'a> {
 }
 
 enum PlannedTargets<'a> {
-    Balanced { members: Vec<Member>, policy: Policy, rules: Rules },
-    Discovered { sources: Vec<SourceOptions>, policy: Policy, rules: Rules },
+    Balanced {
+        members: Vec<Member>,
+        policy: Policy,
+        rules: Rules,
+        sticky: Option<sticky::Plan<'a>>,
+    },
+    Discovered {
+        sources: Vec<SourceOptions>,
+        policy: Policy,
+        rules: Rules,
+        sticky: Option<sticky::Plan<'a>>,
+    },
     Asked(Networks),
-    Lookup { store: &'a str, key: Template, config: &'a LookupConfig, on_missing: OnMissing },
+    Lookup {
+        store: &'a str,
+        key: Template,
+        config: &'a LookupConfig,
+        on_missing: OnMissing,
+    },
 }
 
 /// Plans every upstream. Their order is that of the indices in the snapshot.
@@ -89,7 +104,7 @@ pub(super) fn plan<'a>(
             report.error(format!("{path}.proxy_protocol"), message);
         }
         let mut means = Means { roots: &mut roots, previous, next: &mut *next, report };
-        let targets = targets(&path, upstream, config, &mut means);
+        let targets = targets((&path, name), upstream, config, &mut means);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -151,11 +166,13 @@ pub(super) fn finish(
     let make = |plan: Plan<'_>| {
         let config = plan.config;
         let targets = match plan.targets {
-            PlannedTargets::Balanced { members, policy, rules } => {
+            PlannedTargets::Balanced { members, policy, rules, sticky } => {
+                let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.endpoints(&plan.name, members, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
-            PlannedTargets::Discovered { sources, policy, rules } => {
+            PlannedTargets::Discovered { sources, policy, rules, sticky } => {
+                let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.discovered(&plan.name, sources, next);
                 Targets::Balanced(Balanced { endpoints, policy, rules })
             }
@@ -233,7 +250,7 @@ fn trust(path: &str, upstream: &UpstreamConfig, roots: &mut ClientRoots, report:
 }
 
 fn targets<'a>(
-    path: &str,
+    (path, name): (&str, &str),
     upstream: &'a UpstreamConfig,
     config: &'a Config,
     means: &mut Means<'_, '_>,
@@ -245,14 +262,20 @@ fn targets<'a>(
     ];
     let names: Vec<_> = written.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
     match (names.as_slice(), &upstream.lookup) {
+        (["lookup"], _) if upstream.sticky.is_some() => {
+            let message = "a lookup names the node already; this is for endpoints and discovery";
+            means.report.error(format!("{path}.sticky"), message);
+            None
+        }
         (["lookup"], Some(found)) => lookup(&format!("{path}.lookup"), found, config, means.report),
         (["discovery"], _) => {
             let sources = discovery::sources(&format!("{path}.discovery"), upstream, means)?;
             let policy = balancing::policy(&upstream.load_balancing);
             let rules = balancing::rules(path, upstream, means.report);
-            Some(PlannedTargets::Discovered { sources, policy, rules })
+            let sticky = sticky::plan((path, name), upstream, config, means.report)?;
+            Some(PlannedTargets::Discovered { sources, policy, rules, sticky })
         }
-        (["endpoints"], _) => Some(fixed(path, upstream, means.report)),
+        (["endpoints"], _) => fixed((path, name), upstream, config, means.report),
         ([], _) => {
             means.report.error(path, "no nodes; write endpoints, discovery, or lookup");
             None
@@ -264,7 +287,12 @@ fn targets<'a>(
     }
 }
 
-fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> PlannedTargets<'a> {
+fn fixed<'a>(
+    (path, name): (&str, &str),
+    upstream: &'a UpstreamConfig,
+    config: &Config,
+    report: &mut Report<'_>,
+) -> Option<PlannedTargets<'a>> {
     let mut members: Vec<Member> = Vec::new();
     for (at, endpoint) in upstream.endpoints.iter().enumerate() {
         let member = balancing::member(endpoint);
@@ -276,7 +304,8 @@ fn fixed<'a>(path: &str, upstream: &UpstreamConfig, report: &mut Report<'_>) -> 
     }
     let policy = balancing::policy(&upstream.load_balancing);
     let rules = balancing::rules(path, upstream, report);
-    PlannedTargets::Balanced { members, policy, rules }
+    let sticky = sticky::plan((path, name), upstream, config, report)?;
+    Some(PlannedTargets::Balanced { members, policy, rules, sticky })
 }
 
 fn lookup<'a>(

@@ -14,6 +14,7 @@ use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
+use super::sticky::StickyConfig;
 use super::timeouts::CallTimeouts;
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
@@ -41,6 +42,9 @@ pub struct UpstreamConfig {
     /// Which of the nodes a call may go to. Default: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<SubsetConfig>,
+    /// Keeps the calls of a session at one node, whatever becomes of the others. Default: each call goes by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickyConfig>,
     /// If less than so many percent of the nodes are in service, all are used but those that are drained. 0: never.
     #[schemars(range(max = 100))]
     pub panic_threshold: u32,
@@ -259,6 +263,7 @@ impl Default for UpstreamConfig {
             load_balancing: LoadBalancing::default(),
             hash_on: Vec::new(),
             subset: None,
+            sticky: None,
             panic_threshold: 50,
             lookup: None,
             transcode: None,

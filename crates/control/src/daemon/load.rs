@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{self, Compiled, Previous, Watch, compile};
+use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
@@ -29,6 +29,8 @@ pub struct Current {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
@@ -70,8 +72,16 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, refreshes, discovered, register, next } =
-            compiled;
+        let Compiled {
+            snapshot,
+            warnings,
+            watches,
+            descriptors,
+            refreshes,
+            discovered,
+            register,
+            next,
+        } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
@@ -80,6 +90,7 @@ pub(super) async fn build(
             snapshot,
             warnings,
             watches,
+            descriptors,
             refreshes,
             discovered,
             register,
@@ -108,7 +119,8 @@ pub(super) fn access_log(current: &Current) -> Option<Settings> {
 fn in_use(snapshot: &Snapshot) -> Vec<Arc<Store>> {
     let lookup = |targets: &Targets| match targets {
         Targets::Lookup(lookup) => Some(lookup.store.clone()),
-        Targets::Balanced(_) | Targets::Asked(_) => None,
+        Targets::Balanced(balanced) => Some(balanced.rules.sticky.as_ref()?.store.clone()),
+        Targets::Asked(_) => None,
     };
     snapshot.upstreams.iter().filter_map(|upstream| lookup(&upstream.targets)).collect()
 }

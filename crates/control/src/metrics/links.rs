@@ -88,6 +88,9 @@ pub(super) fn upstream(text: &mut Text, sources: &Sources<'_>) {
     counters("narrows_retries_total", help, |shard| shard.retries.get());
     let help = "Calls that a second node was asked to answer as well.";
     counters("narrows_hedges_total", help, |shard| shard.hedges.get());
+    let help =
+        "Calls for which a node was chosen among all of a level, as too few of it are in service.";
+    counters("narrows_upstream_panic_calls_total", help, |shard| shard.panic_calls.get());
     let help = "Calls that were not tried again because too many others were.";
     counters("narrows_retry_overflow_total", help, |shard| shard.retry_overflows.get());
     let help = "Connections to nodes that ended or never came about, by reason.";
@@ -141,9 +144,12 @@ pub(super) fn lookups(text: &mut Text, sources: &Sources<'_>) {
 fn stores(snapshot: &Snapshot) -> BTreeMap<&str, bool> {
     let mut all = BTreeMap::new();
     for upstream in &snapshot.upstreams {
-        if let Targets::Lookup(lookup) = &upstream.targets {
-            all.insert(&*lookup.store.name, lookup.store.is_up());
-        }
+        let store = match &upstream.targets {
+            Targets::Lookup(lookup) => Some(&lookup.store),
+            Targets::Balanced(balanced) => balanced.rules.sticky.as_ref().map(|it| &it.store),
+            Targets::Asked(_) => None,
+        };
+        all.extend(store.map(|store| (&*store.name, store.is_up())));
     }
     all
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_gateway::clock;
+use narrows_gateway::control::{Pin, StoreFailure, Written};
 use narrows_gateway::lookup::{Outcome, Store};
 use narrows_gateway::target::Target;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::{ChangeError, OpenError};
 use file::File;
 use writer::{Change, Request};
+
+use super::PinReply;
 
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -127,11 +130,31 @@ impl Embedded {
 
     /// As a worker would see the key.
     pub(crate) fn outcome(&self, key: &[u8]) -> Outcome {
-        let now = clock::now();
-        self.store.table.read(key, |cached| match cached {
-            Some(cached) if now < cached.fresh_until => cached.outcome.clone(),
-            Some(_) | None => Outcome::Missing,
-        })
+        outcome(&self.store, key)
+    }
+
+    /// Pins a session unless it has a node already, and tells `reply` what it has once that is on the disk.
+    pub(super) fn pin(&self, key: Box<[u8]>, pin: Pin, reply: Option<PinReply>) {
+        let Pin { target, replaces, ttl } = pin;
+        let expires = file::wall_seconds().saturating_add(ttl.as_secs().max(1));
+        let change = Change::Pin { key: key.clone(), target, replaces, expires };
+        let (done, answer) = oneshot::channel();
+        if self.writer.try_send(Request::Change { change, done }).is_err() {
+            let text = format!("store {}: {QUEUED_CHANGES_MAX} changes wait", self.store.name);
+            return super::refuse(reply, text);
+        }
+        let Some(reply) = reply else { return };
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            reply(match answer.await {
+                Ok(Ok(kept)) => {
+                    let written = if kept { Written::Before } else { Written::Now };
+                    Ok((outcome(&store, &key), written))
+                }
+                Ok(Err(error)) => Err(StoreFailure(error.to_string().into())),
+                Err(_) => Err(super::closed(&store.name)),
+            });
+        });
     }
 
     async fn change(&self, change: Change) -> Result<bool, ChangeError> {
@@ -146,6 +169,14 @@ impl Drop for Embedded {
     fn drop(&mut self) {
         self.purge.abort();
     }
+}
+
+fn outcome(store: &Store, key: &[u8]) -> Outcome {
+    let now = clock::now();
+    store.table.read(key, |cached| match cached {
+        Some(cached) if now < cached.fresh_until => cached.outcome.clone(),
+        Some(_) | None => Outcome::Missing,
+    })
 }
 
 fn check_key(key: &[u8]) -> Result<(), ChangeError> {

@@ -55,6 +55,17 @@ impl JobQueue {
                         }),
                     );
                 }
+                Job::Pin { store, key, pin, ticket } => {
+                    let handle = handle.clone();
+                    stores.pin(
+                        &store,
+                        key,
+                        pin,
+                        ticket.map(|ticket| -> super::PinReply {
+                            Box::new(move |result| handle.answer(ticket, Answer::Pinned(result)))
+                        }),
+                    );
+                }
                 Job::Resolve { name, port, ticket } => {
                     resolver.resolve(&handle, name, port, ticket);
                 }

@@ -13,6 +13,7 @@ mod fetch;
 mod lane;
 mod map;
 mod options;
+mod pin;
 mod sentinel;
 mod value;
 mod watched;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use narrows_gateway::clock;
 use narrows_gateway::lookup::{Outcome, Store};
 use narrows_wire::Time;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use self::cache::{Begun, Cache, Key};
@@ -63,6 +64,8 @@ struct Shared {
     layout: watch::Sender<Layout>,
     urgent: mpsc::Sender<Refresh>,
     bulk: mpsc::Sender<Refresh>,
+    /// Room for pins that are being written.
+    pins: Arc<Semaphore>,
     /// Wakes whoever finds the nodes of a cluster.
     rediscover: Notify,
     /// What is wrong; locked while it is found out whether all connections are up.
@@ -92,6 +95,7 @@ impl Redis {
             layout: watch::Sender::new(Layout::Unknown),
             urgent,
             bulk,
+            pins: Shared::room_for_pins(),
             rediscover: Notify::new(),
             trouble: Mutex::new(Some("not connected yet".into())),
         });
@@ -117,9 +121,7 @@ impl Redis {
 
     /// Asks for a key, unless its entry is fresh. However many ask, Redis is asked once.
     pub(super) fn ask(&self, key: Key, reply: Option<Reply>) {
-        if self.shared.cache.want(&key, reply) == Begun::Query {
-            tokio::spawn(fetch::one(self.shared.clone(), key));
-        }
+        self.shared.ask(key, reply);
     }
 }
 
@@ -132,6 +134,12 @@ impl Drop for Redis {
 // === impl Shared ===
 
 impl Shared {
+    fn ask(self: &Arc<Self>, key: Key, reply: Option<Reply>) {
+        if self.cache.want(&key, reply) == Begun::Query {
+            tokio::spawn(fetch::one(self.clone(), key));
+        }
+    }
+
     fn name(&self) -> &str {
         &self.cache.store().name
     }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narrows_control::stores::redis::{Node, RedisOptions, Topology};
-use narrows_control::stores::{Counts, StoreOptions, Stores};
+use narrows_control::stores::{Counts, StoreOptions, Stores, jobs};
 use narrows_gateway::clock;
+use narrows_gateway::control::{
+    Answer, Command, ControlPort, Handle, Job, Mailbox, Pin, Ticket, Written,
+};
 use narrows_gateway::lookup::{Outcome, Store};
 
 /// How long a condition may take to come true. Far more than it should: a busy machine is no failure.
@@ -47,6 +50,29 @@ impl Opened {
             Ok(outcome) => words(&outcome),
             Err(failure) => failure.to_string(),
         }
+    }
+
+    /// What a call is told that pins its session: the target, and whose it is; or why not.
+    pub(crate) async fn pin(&self, key: &str, pin: Pin) -> Result<(String, Written), String> {
+        let (mailbox, answers) = Mailbox::new(Arc::new(|| {}));
+        let (port, queue) = jobs::channel(1);
+        let queue = tokio::spawn(queue.run(Handle::new(vec![mailbox]), self.stores.clone()));
+        let ticket = Some(Ticket { worker: 0, exchange: 0 });
+        let job = Job::Pin { store: self.store.clone(), key: key.as_bytes().into(), pin, ticket };
+        port.submit(job).expect("the queue has room");
+        let mut answer = None;
+        self.until("the pin is answered", || {
+            answer = answers.try_recv().ok();
+            answer.is_some()
+        })
+        .await;
+        queue.abort();
+        let Some(Command::Answer(_, Answer::Pinned(answer))) = answer else {
+            panic!("not the answer");
+        };
+        answer
+            .map(|(outcome, written)| (words(&outcome), written))
+            .map_err(|failure| failure.to_string())
     }
 
     /// What a worker uses without asking.

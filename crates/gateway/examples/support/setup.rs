@@ -22,6 +22,7 @@ impl ControlPort for Nobody {
     }
 }
 
+/// Calls go to the node that the store names.
 pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
     let store = Arc::new(Store::new("jobs", true));
     let target = Arc::new(node.parse().expect("an address"));
@@ -30,6 +31,18 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
             Cached { outcome: Outcome::Found(Arc::clone(&target)), fresh_until: Time::NEVER };
         store.table.insert(format!("job-{job}").as_bytes(), cached);
     }
+    let lookup = Lookup {
+        store,
+        key: Template::parse("{header.jobid}").expect("a template"),
+        allow: Networks::new(vec!["127.0.0.0/8".parse().expect("a network")]),
+        budget: Duration::from_millis(500),
+        on_missing: OnMissing::Fail,
+    };
+    with_targets(listen, Targets::Lookup(lookup))
+}
+
+/// Calls go to these nodes.
+pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
     let h2 = Arc::new(h2::Config { max_concurrent_streams: 256, ..h2::Config::default() });
     let roots = Arc::new(rustls::crypto::ring::default_provider());
     let client = rustls::ClientConfig::builder_with_provider(roots)
@@ -53,13 +66,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         name: "nodes".into(),
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(client), server_name: None }),
-        targets: Targets::Lookup(Lookup {
-            store,
-            key: Template::parse("{header.jobid}").expect("a template"),
-            allow: Networks::new(vec!["127.0.0.0/8".parse().expect("a network")]),
-            budget: Duration::from_millis(500),
-            on_missing: OnMissing::Fail,
-        }),
+        targets,
         transcoding: None,
         h2: h2.clone(),
         h1: Arc::default(),

@@ -28,6 +28,7 @@ impl Exchange {
             upstream: 0,
             node: None,
             peer: None,
+            session: None,
             asked: None,
             resolving: None,
             fallbacks: 0,
@@ -83,6 +84,7 @@ impl Exchange {
             upstream,
             node,
             peer,
+            session,
             asked,
             resolving,
             fallbacks,
@@ -118,6 +120,7 @@ impl Exchange {
             *active = with.clone();
         }
         (*stage, *route, *upstream, *node, *peer) = (Stage::Local, None, 0, None, None);
+        *session = None;
         (*asked, *resolving, *fallbacks, *trailers) = (None, None, 0, None);
         head.clear();
         kept.clear();

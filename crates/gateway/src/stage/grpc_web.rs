@@ -4,6 +4,7 @@
 //! (trailers, a reply without a body, a failure of the gateway's own) is told in the client's format.
 
 use narrows_wire::codec::End;
+use narrows_wire::grpc::MessageScanner;
 use narrows_wire::grpc_web::{self, Format, Formats, ReplyEncoder, TextDecoder, Translation};
 use narrows_wire::{Head, Indexing, Name};
 
@@ -17,6 +18,8 @@ pub struct GrpcWeb {
     /// Reads a request in base64.
     request: Option<TextDecoder>,
     reply: Reply,
+    /// Finds the messages in a reply that is translated.
+    messages: MessageScanner,
 }
 
 /// How far the reply is.
@@ -37,7 +40,7 @@ impl GrpcWeb {
     pub fn of(head: &Head) -> Option<Self> {
         let format = grpc_web::formats(head)?;
         let request = (format.request == Format::Text).then(TextDecoder::new);
-        Some(Self { format, request, reply: Reply::Awaited })
+        Some(Self { format, request, reply: Reply::Awaited, messages: MessageScanner::new() })
     }
 
     /// A head is sent, and whatever ends the reply with it.
@@ -86,6 +89,7 @@ impl BodyStage for GrpcWeb {
             Part::Data(data, end) => {
                 match &mut self.reply {
                     Reply::Translated(encoder) => {
+                        self.messages.feed(data);
                         encoder.data(data, &mut out.data);
                         encoder.flush(&mut out.data);
                     }
@@ -96,6 +100,10 @@ impl BodyStage for GrpcWeb {
             Part::Trailers(trailers) => self.trailers(trailers, out),
             Part::Failure(whole) => match self.reply {
                 Reply::Awaited => self.head(whole, End::Stream, out),
+                // In the middle of a message the frame of the trailers would be taken for the rest of it.
+                Reply::Translated(_) if self.messages.is_mid_message() => {
+                    return Err(Refusal { cause: Cause::UpstreamReset, detail: String::new() });
+                }
                 Reply::Translated(_) => self.trailers(&ending(whole), out),
                 // A foreign body that breaks off; there is no telling how it should end.
                 Reply::Other => {
@@ -166,6 +174,16 @@ mod tests {
         assert_eq!(refusal.cause, Cause::BadBody);
         let refusal = stage.request_data(b"AA", End::Stream, &mut Vec::new()).unwrap_err();
         assert_eq!(refusal.cause, Cause::BadBody, "cut off");
+    }
+
+    #[test]
+    fn a_message_that_breaks_off_is_followed_by_nothing() {
+        let mut stage = GrpcWeb::of(&request("application/grpc-web+proto")).unwrap();
+        let head = reply(&[(Name::Status, "200"), (Name::ContentType, "application/grpc")]);
+        emitted(&mut stage, Part::Head(&head, End::Open));
+        emitted(&mut stage, Part::Data(b"\0\0\0\0\x05he", End::Open));
+        let whole = reply(&[(Name::Status, "200"), (Name::GrpcStatus, "13")]);
+        assert!(stage.reply(Part::Failure(&whole), &mut Emitted::default()).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use narrows_wire::Time;
 
 use super::failure::Failure;
 use super::{Active, Fast, Worker};
-use crate::balance::{Balance, Balanced, Candidate, Choice, Fallback, Level, Peer, Subset};
+use crate::balance::{Balance, Balanced, Candidate, Choice, Fallback, Level, Panic, Peer, Subset};
 use crate::endpoints::Entry;
 use crate::exchange::Exchange;
 use crate::io::Io;
@@ -20,12 +20,15 @@ use crate::reply::Cause;
 use crate::route::Request;
 use crate::slab::Key;
 use crate::snapshot::{Targets, Upstream};
+use crate::target::Target;
 
 /// Chooses among the nodes of an upstream, for one configuration.
 #[derive(Debug)]
 pub(super) struct Balancer {
     /// All nodes that take calls.
     all: Group,
+    /// All nodes of the set, where sessions stick to them.
+    known: Vec<Rc<Peer>>,
     /// Those of each subset, by its name.
     subsets: BTreeMap<Box<[u8]>, Group>,
     /// Where those begin that take turns.
@@ -41,6 +44,7 @@ pub(super) struct Balancer {
 struct Group {
     balance: Box<dyn Balance>,
     candidates: Vec<Candidate>,
+    panic: Panic,
     /// Whether `balance` knows the candidates. It is told with the first call: many subsets never have one.
     is_told: bool,
 }
@@ -70,11 +74,25 @@ impl Balancer {
         let Targets::Balanced(balanced) = &upstream.targets else { return None };
         Some(Self {
             all: Group::new(balanced, start),
+            known: Vec::new(),
             subsets: BTreeMap::new(),
             start,
             seen: None,
             stale_at: Time::ZERO,
         })
+    }
+
+    /// Finds the candidates anew if anything has changed.
+    pub(super) fn refresh(
+        &mut self,
+        balanced: &Balanced,
+        peers: &mut Peers,
+        (worker, now): (usize, Time),
+    ) {
+        if !self.is_current(balanced, now) {
+            self.look_again(balanced, peers, (worker, now));
+            peers.retain(|_, peer| Rc::strong_count(peer) > 1);
+        }
     }
 
     fn is_current(&self, balanced: &Balanced, now: Time) -> bool {
@@ -100,6 +118,10 @@ impl Balancer {
             members.push((entry, candidate));
         }
         self.all.take(balanced, members.iter(), now);
+        self.known.clear();
+        if balanced.rules.sticky.is_some() {
+            self.known.extend(members.iter().map(|(_, candidate)| candidate.peer.clone()));
+        }
         if let Some(subset) = &balanced.rules.subset {
             self.divide(balanced, subset, &members, now);
         }
@@ -137,6 +159,13 @@ impl Balancer {
         (!group.candidates.is_empty()).then_some(group)
     }
 
+    /// The node with this target, if it may have new calls: as long as it is in service, of whatever level.
+    pub(super) fn pinned(&self, target: &Target, now: Time) -> Option<Rc<Peer>> {
+        let peer = self.known.iter().find(|peer| *peer.endpoint.target == *target)?;
+        let takes_calls = || self.all.candidates.iter().any(|it| Rc::ptr_eq(&it.peer, peer));
+        (peer.endpoint.is_in_service(now) || takes_calls()).then(|| peer.clone())
+    }
+
     /// A call has failed at a node.
     #[cold]
     fn on_failure(&mut self, peer: &Rc<Peer>) {
@@ -154,7 +183,7 @@ impl Balancer {
 impl Group {
     fn new(balanced: &Balanced, start: u64) -> Self {
         let balance = balanced.policy.balance(&balanced.rules.tables, start);
-        Self { balance, candidates: Vec::new(), is_told: false }
+        Self { balance, candidates: Vec::new(), panic: Panic::No, is_told: false }
     }
 
     /// From now on its candidates are those of these members that take calls.
@@ -168,6 +197,7 @@ impl Group {
         self.is_told = false;
         let entries = members.clone().map(|(entry, _)| *entry);
         if let Some(level) = Level::of(entries, balanced.rules.panic_percent, now) {
+            self.panic = level.panic;
             let taking = members.filter(|(entry, _)| level.takes(entry, now));
             self.candidates.extend(taking.map(|(_, candidate)| candidate.clone()));
         }
@@ -220,6 +250,11 @@ impl<I: Io> Worker<I> {
         balanced: &Balanced,
     ) -> Result<(), Failure> {
         let peer = self.choose(key, index, balanced)?;
+        self.go_to_peer(key, peer)
+    }
+
+    /// Sends the exchange to a node of a set.
+    pub(super) fn go_to_peer(&mut self, key: Key, peer: Rc<Peer>) -> Result<(), Failure> {
         let target = peer.endpoint.target.clone();
         if let Some(exchange) = self.exchanges.get_mut(key) {
             detach(exchange, Outcome::Failure, self.now);
@@ -242,10 +277,7 @@ impl<I: Io> Worker<I> {
         let active = exchange.active.clone();
         let mut balancers = active.balancers.borrow_mut();
         let balancer = balancers.get_mut(index).and_then(Option::as_mut).ok_or_else(none)?;
-        if !balancer.is_current(balanced, self.now) {
-            balancer.look_again(balanced, &mut self.peers, (self.index, self.now));
-            self.peers.retain(|_, peer| Rc::strong_count(peer) > 1);
-        }
+        balancer.refresh(balanced, &mut self.peers, (self.index, self.now));
         let request = Request { head: &exchange.head, source: exchange.source };
         let hash = balanced.hash(&request, &mut self.lookup_key);
         let subset = balanced
@@ -256,6 +288,11 @@ impl<I: Io> Worker<I> {
         let subset = subset.map(|_| self.scratch.as_slice());
         let group = balancer.group(balanced, subset).ok_or_else(none)?;
         let tried = exchange.retried.as_ref().map_or(&[][..], |retried| &retried.tried);
+        if group.panic == Panic::Yes
+            && let Some(upstream) = active.snapshot.upstreams.get(index)
+        {
+            upstream.stats.shard(self.index).panic_calls.add(1);
+        }
         let mut choice = Choice { hash, tried, now: self.now, random: &mut self.random };
         group.choose(&mut choice).map(|candidate| candidate.peer.clone()).ok_or_else(none)
     }

@@ -37,8 +37,13 @@ impl<I: Io> Worker<I> {
                 link.socket.abort();
                 return self.drop_link(key);
             }
+            // What was due of an open link, such as its age, is not what is waited for now.
+            let due = now + super::timers::CLOSING_TIME_MAX;
+            if link.state != State::Closing || link.due > due {
+                link.due = due;
+                link.closing_mark = link.written;
+            }
             link.state = State::Closing;
-            link.due = link.due.min(now + super::timers::CLOSING_TIME_MAX);
             if let Some(tls) = &mut link.tls {
                 tls.close();
             }

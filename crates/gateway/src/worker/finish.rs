@@ -41,8 +41,10 @@ impl<I: Io> Worker<I> {
             link.last_used = self.now;
             note_dirty(&mut self.dirty, exchange.client.link, link);
         }
-        if let Stage::Relaying(leg) = exchange.stage {
-            self.free_link(leg.link);
+        match exchange.stage {
+            Stage::Relaying(leg) => self.free_link(leg.link),
+            Stage::Queued { node, .. } => self.leave_queue_early(key, node),
+            Stage::Parked { .. } | Stage::Local => {}
         }
         let outcome = outcome(&exchange);
         detach(&mut exchange, outcome, self.now);

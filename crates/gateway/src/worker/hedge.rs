@@ -86,6 +86,9 @@ impl<I: Io> Worker<I> {
         let (active, index) = (exchange.active.clone(), exchange.upstream);
         let upstream = active.snapshot.upstreams.get(index)?;
         let Targets::Balanced(balanced) = &upstream.targets else { return None };
+        if balanced.rules.sticky.is_some() {
+            return None; // A session has one node.
+        }
         let peer = self.choose(key, index, balanced).ok()?;
         let target = &peer.endpoint.target;
         let address = self.address_of(target, key)?;

@@ -49,6 +49,9 @@ impl<I: Io> Worker<I> {
     #[inline]
     pub(super) fn on_departure(&mut self, key: Key, from: Key, head: &mut Head) {
         let Some(exchange) = self.exchanges.get(key) else { return };
+        if let Some(id) = exchange.session.as_ref().and_then(|session| session.made.as_deref()) {
+            self.set_cookie(exchange, id, head);
+        }
         let Some(link) = self.links.get(exchange.client.link) else { return };
         if link.forwarding().is_some_and(|rules| rules.look_at_reply(head).is_needed()) {
             self.rewrite_reply(key, from, head);

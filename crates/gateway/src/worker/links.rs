@@ -315,6 +315,8 @@ impl<I: Io> Worker<I> {
                 if let Some(link) = self.links.get_mut(key) {
                     link.ending.leave(Close::GoAway);
                 }
+                // Calls that the peer will not look at are told of first: the end would hide them.
+                self.take_events(key);
                 self.end_if_unused(key);
             }
             Event::Drained => self.on_drained(key),

@@ -10,6 +10,7 @@ use narrows_wire::Time;
 
 use super::failure::Failure;
 use super::{KNOWN_TARGETS_MAX, Worker};
+use crate::balance::{Balanced, Rules};
 use crate::control::{Answer, Job, Ticket};
 use crate::exchange::{Stage, Wait};
 use crate::io::Io;
@@ -22,7 +23,7 @@ use crate::snapshot::{Lookup, OnMissing, Targets, Upstream};
 use crate::target::{Host, Scheme, Target};
 
 /// How often a store that does not know a key is asked again under `on_missing: wait`.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// How long a name may take to be resolved.
 const RESOLVE_BUDGET: Duration = Duration::from_secs(5);
 /// A name is not resolved more often than this.
@@ -49,7 +50,10 @@ impl<I: Io> Worker<I> {
             return Err(Failure::new(Cause::NoEndpoint));
         };
         match &upstream.targets {
-            Targets::Balanced(balanced) => self.balance(key, index, balanced),
+            Targets::Balanced(balanced) => match &balanced.rules.sticky {
+                Some(sticky) => self.stick(key, (index, balanced, sticky)),
+                None => self.balance(key, index, balanced),
+            },
             Targets::Lookup(lookup) => self.look_up(key, index, lookup),
             Targets::Asked(_) => match exchange.asked.clone() {
                 Some(target) => self.go_to(key, &target),
@@ -126,11 +130,11 @@ impl<I: Io> Worker<I> {
         Ok(())
     }
 
-    fn ticket(&self, key: Key) -> Ticket {
+    pub(super) fn ticket(&self, key: Key) -> Ticket {
         Ticket { worker: self.index, exchange: key.pack() }
     }
 
-    fn park(&mut self, key: Key, wait: Wait, until: Time) {
+    pub(super) fn park(&mut self, key: Key, wait: Wait, until: Time) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         exchange.stage = Stage::Parked { until, wait };
         if exchange.times.parked == Time::ZERO {
@@ -145,6 +149,7 @@ impl<I: Io> Worker<I> {
         let Stage::Parked { wait, .. } = exchange.stage else { return };
         let result = match answer {
             Answer::Lookup(outcome) => self.on_looked_up(key, wait, outcome),
+            Answer::Pinned(answer) => self.on_pinned(key, answer),
             Answer::Resolved(Ok((addresses, lifetime))) => {
                 self.on_resolved(key, &addresses, self.now + lifetime.max(NAME_LIFETIME_MIN))
             }
@@ -194,20 +199,25 @@ impl<I: Io> Worker<I> {
     pub(super) fn on_lookup_late(&mut self, key: Key) {
         let Some(exchange) = self.exchanges.get(key) else { return };
         let active = exchange.active.clone();
-        let Some(Targets::Lookup(lookup)) =
-            active.snapshot.upstreams.get(exchange.upstream).map(|upstream| &upstream.targets)
-        else {
-            return;
+        let lookup = match active.snapshot.upstreams.get(exchange.upstream).map(|it| &it.targets) {
+            Some(Targets::Lookup(lookup)) => lookup,
+            Some(Targets::Balanced(Balanced {
+                rules: Rules { sticky: Some(sticky), .. }, ..
+            })) => {
+                return self.fail_late(key, &sticky.store, sticky.budget);
+            }
+            Some(Targets::Balanced(_) | Targets::Asked(_)) | None => return,
         };
         match self.use_stale(key, lookup) {
             Ok(true) => {}
-            Ok(false) => {
-                self.stats.lookup_errors.add(1);
-                let detail = format!("{} in {:?}", lookup.store.name, lookup.budget);
-                self.fail(key, Cause::LookupTimeout, detail);
-            }
+            Ok(false) => self.fail_late(key, &lookup.store, lookup.budget),
             Err(failure) => self.fail(key, failure.cause, failure.detail),
         }
+    }
+
+    fn fail_late(&mut self, key: Key, store: &Store, budget: Duration) {
+        self.stats.lookup_errors.add(1);
+        self.fail(key, Cause::LookupTimeout, format!("{} in {budget:?}", store.name));
     }
 
     fn use_stale(&mut self, key: Key, lookup: &Lookup) -> Result<bool, Failure> {

@@ -139,6 +139,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         let Some(stage) = GrpcWeb::of(&exchange.head) else { return Ok(()) };
         exchange.is_grpc = true;
+        self.ask_for_body(key);
         self.add_stage(key, Box::new(stage));
         self.pass_end_of_head(key)
     }

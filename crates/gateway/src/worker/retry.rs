@@ -12,6 +12,7 @@ use narrows_wire::{Head, Indexing, Name, Time};
 
 use super::Worker;
 use super::balance::{Outcome, detach};
+use super::sticky::Unreached;
 use crate::balance::Peer;
 use crate::exchange::{Exchange, Progress, Stage, Wait};
 use crate::io::Io;
@@ -58,13 +59,23 @@ impl<I: Io> Worker<I> {
     /// rule. `false`: there is no other, or enough have been tried.
     pub(super) fn fail_over(&mut self, key: Key, cause: Cause) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
+        let active = exchange.active.clone();
         let is_unreached =
             matches!(cause, Cause::ConnectFailed | Cause::ConnectTimeout | Cause::TlsTimeout);
         if !is_unreached || !exchange.is_repeatable() || self.is_ending() {
             return false;
         }
-        let Some(upstream) = exchange.upstream() else { return false };
+        let upstream = active.snapshot.upstreams.get(exchange.upstream);
+        let Some(upstream) = upstream else { return false };
         let Targets::Balanced(balanced) = &upstream.targets else { return false };
+        if let Some(sticky) = &balanced.rules.sticky {
+            match self.on_pin_unreached(key, sticky) {
+                Unreached::MayGoElsewhere => {}
+                Unreached::Waits => return true,
+                Unreached::Ends => return false,
+            }
+        }
+        let Some(exchange) = self.exchanges.get(key) else { return false };
         let failed = exchange.retried.as_ref().map_or(0, |retried| retried.tried.len()) + 1;
         if failed >= balanced.endpoints.entries().len().min(UNREACHED_MAX) {
             return false;

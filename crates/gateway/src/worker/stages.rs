@@ -6,10 +6,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use narrows_wire::codec::End;
-use narrows_wire::{Head, HeadBytes, Name};
+use narrows_wire::{Head, HeadBytes, Indexing, Name};
 
 use super::Worker;
-use crate::exchange::{Exchange, MessageSize};
+use crate::exchange::{Exchange, MessageSize, Progress};
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::slab::Key;
@@ -31,6 +31,24 @@ impl<I: Io> Worker<I> {
         }
         exchange.request.is_staged = true;
         exchange.reply.is_staged = true;
+    }
+
+    /// Asks for a body that waits to be asked for. The node gets another one, so it is not its to say whether it
+    /// wants this one (RFC 9110 §10.1.1).
+    pub(super) fn ask_for_body(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else { return };
+        if exchange.head.get(Name::Expect).is_none() {
+            return;
+        }
+        exchange.head.remove(Name::Expect);
+        let (client, is_awaited) = (exchange.client, exchange.request.progress != Progress::Ended);
+        let mut head = self.spare_head();
+        head.push(Name::Status, b"100", Indexing::MayRepeat);
+        if let Some(link) = self.links.get_mut(client.link).filter(|_| is_awaited) {
+            link.codec.send_informational(client.stream, &head);
+            self.mark_dirty(client.link);
+        }
+        self.keep_head(head);
     }
 
     /// Passes bytes of a request through the stages, and on.

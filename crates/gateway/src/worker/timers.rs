@@ -11,13 +11,15 @@ use narrows_wire::codec::ErrorCode;
 use super::{Owner, Worker};
 use crate::closes::Close;
 use crate::exchange::{Stage, Wait};
-use crate::io::Io;
+use crate::io::{Io, Socket};
 use crate::link::{Link, Side, State};
 use crate::reply::Cause;
 use crate::slab::Key;
 
-/// A link that is closing has this long to write what it has.
+/// A link that is closing has this long to write what it has, and again as long as it moves.
 pub(super) const CLOSING_TIME_MAX: Duration = Duration::from_secs(5);
+/// Bytes that a link which is closing writes in each such time, or it is cut off.
+const CLOSING_BYTES_MIN: u64 = 1 << 10;
 /// A client has this long to end its direction after ours.
 pub(super) const LINGER_TIME_MAX: Duration = Duration::from_secs(1);
 /// A link that has been without streams for this long gives back memory.
@@ -90,14 +92,28 @@ impl<I: Io> Worker<I> {
                     return self.lose_link(key, Close::TlsTimeout);
                 }
                 State::Handshake => return self.lose_link(key, Close::HandshakeTimeout),
-                State::Closing | State::Lingering => {
-                    return self.lose_link(key, Close::WriteTimeout);
-                }
+                State::Lingering => return self.lose_link(key, Close::WriteTimeout),
+                State::Closing => return self.on_closing_late(key),
                 State::Open => self.on_old(key),
             }
         }
         self.close_if_idle(key);
         self.arm_link(key);
+    }
+
+    /// A peer takes its time for its last bytes. If it does not take them, what it has is not to look complete.
+    fn on_closing_late(&mut self, key: Key) {
+        let due = self.now + CLOSING_TIME_MAX;
+        let Some(link) = self.links.get_mut(key) else { return };
+        if link.written - link.closing_mark >= CLOSING_BYTES_MIN {
+            link.closing_mark = link.written;
+            link.due = due;
+            return self.arm_link(key);
+        }
+        if !link.codec.output().is_empty() {
+            link.socket.abort();
+        }
+        self.lose_link(key, Close::WriteTimeout);
     }
 
     /// The connection is old: it takes no more calls and ends with its last stream.

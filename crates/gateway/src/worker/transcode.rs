@@ -55,6 +55,7 @@ impl<I: Io> Worker<I> {
         match bound {
             Ok(Some(call)) => {
                 exchange.is_grpc = true;
+                self.ask_for_body(key);
                 self.add_stage(key, Box::new(Transcode::new(call)));
                 self.pass_end_of_head(key)?;
                 Ok(Binding::GoesOn)

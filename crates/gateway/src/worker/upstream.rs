@@ -27,6 +27,7 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
         if exchange.clocks.are_over(now) {
+            self.pool.forget_if_unused(node);
             return Err(Failure::new(Cause::LateBeforeWrite));
         }
         exchange.node = Some(node);
@@ -199,12 +200,13 @@ impl<I: Io> Worker<I> {
             exchange.start_try(now);
         }
         let client = exchange.client;
-        let (mut credit, mut waits) = (0, false);
-        if !exchange.kept.is_empty() {
-            let sent = link.codec.send_data(stream, &exchange.kept, last);
-            waits = sent < exchange.kept.len();
-            credit = exchange.request.credit(sent);
-        }
+        let sent = match exchange.kept.is_empty() {
+            true => 0,
+            false => link.codec.send_data(stream, &exchange.kept, last),
+        };
+        let waits = sent < exchange.kept.len();
+        // Where nothing is kept a stage may hold all that has come, and wait for more.
+        let credit = exchange.request.credit(sent);
         if let Some(trailers) = &exchange.trailers {
             link.codec.send_trailers(stream, trailers);
         }
@@ -406,6 +408,16 @@ impl<I: Io> Worker<I> {
             upstream.stats.shard(self.index).pending.add(-1);
         }
         Some(key)
+    }
+
+    /// A call that waits has ended otherwise: its place is another's.
+    pub(super) fn leave_queue_early(&mut self, key: Key, node_key: Key) {
+        let Some(node) = self.pool.get_mut(node_key) else { return };
+        // Those that have waited longest leave first as a rule, and stand in front.
+        let Some(at) = node.waiting.iter().position(|waiting| *waiting == key) else { return };
+        node.waiting.remove(at);
+        self.with_upstream_shard_of(node_key, |shard| shard.pending.add(-1));
+        self.pool.forget_if_unused(node_key);
     }
 
     fn fail_waiting(&mut self, node: Key, failure: &Failure) {

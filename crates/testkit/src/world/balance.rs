@@ -14,7 +14,7 @@ use super::rng::Rng;
 use super::setup::{GATEWAY, client_address};
 use super::{Limits, Plan, World};
 
-const CALLS: u64 = 600;
+pub(super) const CALLS: u64 = 600;
 /// What a slow node takes more than the others.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -74,6 +74,15 @@ fn nodes_that_fail_their_checks_are_used_only_in_panic() {
     assert_eq!(counts(|| calm(even_failing(2)), Duration::ZERO), [0, 0, 600]);
 }
 
+#[test]
+fn calls_in_panic_are_counted() {
+    let counted = |failing: fn() -> Balanced| {
+        run(failing, Duration::ZERO).snapshot.upstreams[0].stats.shard(0).panic_calls.get()
+    };
+    assert_eq!(counted(|| even_failing(1)), 0);
+    assert_eq!(counted(|| even_failing(2)), CALLS);
+}
+
 /// How many of the calls each node gets; the first one is slower than the others.
 fn counts(balanced: fn() -> Balanced, slower: Duration) -> [u64; 3] {
     let world = run(balanced, slower);
@@ -97,7 +106,7 @@ fn run(balanced: fn() -> Balanced, slower: Duration) -> World {
 }
 
 /// A caller with one connection.
-fn client() -> Client {
+pub(super) fn client() -> Client {
     let call = |id| Call {
         id,
         mode: Mode::Echo,

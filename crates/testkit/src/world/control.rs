@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use narrows_gateway::control::{
-    Answer, Busy, Command, ControlPort, Job, Mailbox, StoreFailure, Ticket,
+    Answer, Busy, Command, ControlPort, Job, Mailbox, Pin, StoreFailure, Ticket, Written,
 };
 use narrows_gateway::lookup::{Cached, Outcome, Store};
 use narrows_gateway::target::Target;
@@ -24,6 +24,9 @@ pub(super) struct Posted {
     max: usize,
 }
 
+/// A pin to be written: when, the key, what, and who waits.
+type Pinning = (Time, Box<[u8]>, Pin, Option<Ticket>);
+
 /// The control plane.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -32,6 +35,9 @@ pub(super) struct Control {
     store: Arc<Store>,
     jobs: BTreeMap<String, Arc<Target>>,
     answers: Vec<(Time, Box<[u8]>, Option<Ticket>)>,
+    pins: Vec<Pinning>,
+    /// Pins that were made to last longer.
+    pub(super) touches: usize,
     expiries: Vec<(Time, Box<[u8]>)>,
 }
 
@@ -64,20 +70,36 @@ impl Control {
         store: Arc<Store>,
         jobs: BTreeMap<String, Arc<Target>>,
     ) -> Self {
-        Self { rng, posted, store, jobs, answers: vec![], expiries: vec![] }
+        Self {
+            rng,
+            posted,
+            store,
+            jobs,
+            answers: vec![],
+            pins: vec![],
+            touches: 0,
+            expiries: vec![],
+        }
     }
 
     pub(super) fn next_due(&self) -> Time {
         let answers = self.answers.iter().map(|(at, _, _)| *at);
-        answers.chain(self.expiries.iter().map(|(at, _)| *at)).fold(Time::NEVER, Time::min)
+        let pins = self.pins.iter().map(|(at, _, _, _)| *at);
+        answers
+            .chain(pins)
+            .chain(self.expiries.iter().map(|(at, _)| *at))
+            .fold(Time::NEVER, Time::min)
     }
 
     pub(super) fn step(&mut self, now: Time, mailbox: &Mailbox) {
         let posted: Vec<_> =
             self.posted.jobs.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         for job in posted {
-            if let Job::Lookup { key, ticket, .. } = job {
-                self.answers.push((now + self.rng.millis(0, 30), key, ticket));
+            let due = now + self.rng.millis(0, 30);
+            match job {
+                Job::Lookup { key, ticket, .. } => self.answers.push((due, key, ticket)),
+                Job::Pin { key, pin, ticket, .. } => self.pins.push((due, key, pin, ticket)),
+                Job::Resolve { .. } => {}
             }
         }
         for (at, key) in std::mem::take(&mut self.expiries) {
@@ -87,6 +109,7 @@ impl Control {
                 self.expiries.push((at, key));
             }
         }
+        self.write_pins(now, mailbox);
         for (at, key, ticket) in std::mem::take(&mut self.answers) {
             if at > now {
                 self.answers.push((at, key, ticket));
@@ -97,6 +120,30 @@ impl Control {
                 mailbox.post(Command::Answer(ticket, Answer::Lookup(answer)));
             }
         }
+    }
+
+    fn write_pins(&mut self, now: Time, mailbox: &Mailbox) {
+        for (at, key, pin, ticket) in std::mem::take(&mut self.pins) {
+            if at > now {
+                self.pins.push((at, key, pin, ticket));
+                continue;
+            }
+            let written = self.pin(&key, pin);
+            self.touches += usize::from(ticket.is_none());
+            let answer = self.look_up(&key, now).map(|outcome| (outcome, written));
+            if let Some(ticket) = ticket {
+                mailbox.post(Command::Answer(ticket, Answer::Pinned(answer)));
+            }
+        }
+    }
+
+    fn pin(&mut self, key: &[u8], pin: Pin) -> Written {
+        let before = self.jobs.get(&*String::from_utf8_lossy(key));
+        if before.is_some_and(|before| pin.replaces.is_none_or(|replaced| replaced != *before)) {
+            return Written::Before;
+        }
+        self.jobs.insert(String::from_utf8_lossy(key).into_owned(), pin.target);
+        Written::Now
     }
 
     fn look_up(&mut self, key: &[u8], now: Time) -> Result<Outcome, StoreFailure> {

@@ -13,17 +13,18 @@ mod rows;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use narrows_gateway::balance::Balanced;
 use narrows_gateway::reply::Cause;
 use narrows_gateway::retry::{Conditions, Retry};
 use narrows_gateway::snapshot::{Listener, Route, Upstream};
+use narrows_wire::Time;
 use narrows_wire::codec::ErrorCode;
 
 use self::caller::{Caller, Told};
-use self::node::{Begins, FaultyNode, Script};
-use self::rows::ROWS;
+use self::node::{Begins, FaultyNode, READS_AFTER, Script};
+use self::rows::{FAULTS, LIMITS};
 use super::net::Welcome;
 use super::{Limits, Plan, SETTLE, World};
-use narrows_gateway::balance::Balanced;
 
 /// A row that is not over by then hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -54,6 +55,8 @@ enum Ends {
 /// A row of the matrix.
 struct Row {
     name: &'static str,
+    /// Bytes that fit into a connection on the way.
+    room: usize,
     /// How the node takes connections.
     welcome: Welcome,
     nodes: fn() -> Balanced,
@@ -72,8 +75,8 @@ struct Row {
 
 #[test]
 fn each_fault_and_each_limit_is_told_to_each_kind_of_caller_as_the_table_says() {
-    assert!(ROWS.len() >= 30, "{}", ROWS.len());
-    let faults = ROWS.iter().flat_map(|row| [true, false].map(|is_grpc| (row, is_grpc)));
+    let rows = LIMITS.iter().chain(FAULTS);
+    let faults = rows.flat_map(|row| [true, false].map(|is_grpc| (row, is_grpc)));
     let faults = faults.filter_map(|(row, is_grpc)| play(row, is_grpc).err());
     let faults: Vec<_> = faults.collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -85,13 +88,18 @@ fn play(row: &Row, is_grpc: bool) -> Result<(), String> {
     let mut world = world(row);
     let address: SocketAddr = "10.0.0.9:50051".parse().expect("an address");
     world.net.add_host(address, row.welcome);
+    world.net.set_room(row.room);
+    world.other_due = world.net.now() + READS_AFTER;
     let begin = world.net.now();
-    let mut node = FaultyNode::new(address, row.script);
+    let mut node = FaultyNode::new(address, row.script, begin);
     let mut caller = Caller::new(&world.net, is_grpc, row.asks, begin);
+    // Time moves on at the end of a step: the call ended when the last one began.
+    let mut ended = begin;
     while !caller.told.is_over && world.net.now() < begin + PATIENCE {
+        ended = world.net.now();
         step(&mut world, &mut node, Some(&mut caller));
     }
-    let (took, told) = (world.net.now().since(begin), caller.told.clone());
+    let (took, told) = (ended.since(begin), caller.told.clone());
     let end = world.net.now() + TOLERANCE;
     while world.net.now() < end {
         step(&mut world, &mut node, Some(&mut caller));
@@ -128,6 +136,9 @@ fn play(row: &Row, is_grpc: bool) -> Result<(), String> {
 
 fn step(world: &mut World, node: &mut FaultyNode, caller: Option<&mut Caller>) {
     let now = world.net.now();
+    if now >= world.other_due {
+        world.other_due = Time::NEVER;
+    }
     if let Some(caller) = caller {
         caller.step(&world.net, now);
     }

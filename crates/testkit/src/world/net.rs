@@ -29,7 +29,7 @@ pub(super) enum Welcome {
 }
 
 /// The network. Cheap to clone: all clones are the same.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Net(Rc<RefCell<State>>);
 
 #[derive(Debug)]
@@ -39,6 +39,8 @@ struct State {
     ends: Vec<End>,
     hosts: BTreeMap<SocketAddr, Host>,
     ready: Vec<Ready>,
+    /// Bytes that each end of a new connection has room for; `None`: chosen by chance.
+    room: Option<usize>,
     /// An actor, which gets no reports, may write again.
     stirred: bool,
     /// Set by mailboxes, which do not know that there is but one thread.
@@ -97,6 +99,7 @@ impl Net {
             ends: vec![],
             hosts: BTreeMap::new(),
             ready: vec![],
+            room: None,
             stirred: false,
             woken: Arc::default(),
         };
@@ -114,6 +117,12 @@ impl Net {
     pub(super) fn add_host(&self, address: SocketAddr, welcome: Welcome) {
         let host = Host { welcome, backlog: VecDeque::new(), token: None };
         self.state().hosts.insert(address, host);
+    }
+
+    /// Has all new connections hold so many bytes at each end.
+    #[cfg(test)]
+    pub(super) fn set_room(&self, bytes: usize) {
+        self.state().room = Some(bytes);
     }
 
     /// Ends the worker's wait when set.
@@ -159,7 +168,8 @@ impl Net {
         let connect_at = state.now + latency;
         let welcome = state.hosts.get(&to).map_or(Welcome::Refuses, |host| host.welcome);
         for (peer, address) in [(id + 1, to), (id, from)] {
-            let room = 1 << (10 + state.rng.below(8));
+            let chance = 1 << (10 + state.rng.below(8));
+            let room = state.room.unwrap_or(chance);
             state.ends.push(End {
                 peer,
                 inbox: VecDeque::new(),
@@ -203,8 +213,12 @@ impl Net {
         self.state().close(id);
     }
 
+    /// Ends the direction of an actor; the peer's goes on.
+    pub(super) fn end_actor(&self, id: usize) {
+        self.state().end(id);
+    }
+
     /// Breaks the connection of an end: both ends see an error at once.
-    #[cfg(test)]
     pub(super) fn cut(&self, id: usize) {
         self.state().cut(id);
     }
@@ -364,6 +378,12 @@ impl State {
     }
 }
 
+impl std::fmt::Debug for Net {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Net")
+    }
+}
+
 impl Io for Net {
     type Socket = SimSocket;
     type Acceptor = SocketAddr;
@@ -407,10 +427,12 @@ impl Io for Net {
     fn register(&mut self, socket: &mut SimSocket, token: usize) -> io::Result<()> {
         let mut state = self.state();
         state.ends[socket.id].token = Some(token);
-        // What has arrived before is reported at once, as epoll does.
-        let arrived = !state.ends[socket.id].inbox.is_empty();
-        if state.ends[socket.id].connecting.is_none() {
-            state.report(socket.id, arrived, true, false);
+        // What has arrived before is reported at once, as epoll does, and an end too.
+        let end = &state.ends[socket.id];
+        let is_over = end.broken || end.end_reported;
+        let arrived = !end.inbox.is_empty() || is_over;
+        if end.connecting.is_none() {
+            state.report(socket.id, arrived, true, is_over);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use narrows_gateway::balance::Balanced;
+use narrows_gateway::balance::{Balanced, Sticky};
 use narrows_gateway::certificates::{CertificateSet, Certificates};
 use narrows_gateway::control::Mailbox;
 use narrows_gateway::filter::Chain;
@@ -28,6 +28,7 @@ use super::call::{CHANCE_MODES, Call, MODES, Mode};
 use super::client::Client;
 use super::control::{Control, Posted};
 use super::filters::broken_chain;
+use super::mixed::setup as mixed;
 use super::net::{Net, Welcome};
 use super::node::Node;
 use super::rng::Rng;
@@ -56,8 +57,12 @@ pub struct Plan {
     pub tight: bool,
     /// The route has filters that fail, in all ways.
     pub broken_filters: bool,
+    /// Nodes of HTTP/1.1 close connections that rest soon, and at the worst time.
+    pub hasty: bool,
     /// Calls of each client.
     pub calls: usize,
+    /// Calls of each client of other protocols than gRPC over HTTP/2; 0: there are none.
+    pub mixed: usize,
     /// Limits that the others of this plan do not press against.
     pub limits: Limits,
 }
@@ -77,6 +82,8 @@ pub struct Limits {
     pub jobs_max: Option<usize>,
     /// The upstream is a set of nodes, any of which takes any call.
     pub balanced: Option<fn() -> Balanced>,
+    /// What keeps sessions at one node of the set.
+    pub sticky: Option<fn(&Arc<Store>) -> Sticky>,
     /// When a second node is asked as well.
     pub hedge: Option<Duration>,
     /// When calls are tried again.
@@ -98,7 +105,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     let store = Arc::new(Store::new("jobs", false));
     store.set_up(true);
     let (nodes, jobs) = nodes_and_jobs(&mut rng, &net, plan);
-    let snapshot = Arc::new(snapshot(&store, plan));
+    let snapshot = Arc::new(snapshot(&store, plan, None));
     let posted = Posted::new(plan.limits.jobs_max);
     let woken = net.waker();
     let (mailbox, receiver) = Mailbox::new(Arc::new(move || woken.store(true, Ordering::Relaxed)));
@@ -116,12 +123,14 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
     });
     let clients = (0..CLIENTS).map(|at| client(&mut rng, at, plan)).collect();
     let control = Control::new(Rng::new(rng.next()), posted, store, jobs);
+    let others = if plan.mixed > 0 { mixed::actors(&mut rng, &net, plan) } else { vec![] };
     let trouble = plan.cuts || plan.goaways;
     World {
         plan,
         worker_due: Time::ZERO,
         faults_due: if trouble { Time::ZERO } else { Time::NEVER },
         reload_due: if plan.reloads { Time::ZERO } else { Time::NEVER },
+        other_due: Time::NEVER,
         rng,
         net,
         worker: worker.expect("the simulated world can listen"),
@@ -131,6 +140,7 @@ pub(super) fn build(seed: u64, plan: Plan) -> World {
         snapshot,
         clients,
         nodes,
+        others,
         wrong: vec![],
     }
 }
@@ -141,12 +151,7 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     else {
         unreachable!("the upstream of the world looks targets up");
     };
-    let mut new = snapshot(&lookup.store, plan);
-    new.upstreams = vec![Arc::new(upstream(&lookup.store, old.upstreams[0].stats.clone(), plan))];
-    let stats = old.router.route(0).stats.clone();
-    new.router = router(stats, plan);
-    new.listeners = old.listeners.clone();
-    Arc::new(new)
+    Arc::new(snapshot(&lookup.store, plan, Some(old)))
 }
 
 fn nodes_and_jobs(
@@ -209,7 +214,8 @@ fn call(rng: &mut Rng, id: u64) -> Call {
     Call { id, mode, job, up, down: size(rng), received: 0, fate: None, message: String::new() }
 }
 
-fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
+/// `before`: the one that it follows, whose counters go on.
+fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapshot {
     let mut listener = Listener {
         name: "gateway".into(),
         address: GATEWAY,
@@ -219,7 +225,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
         proxy_protocol: ProxyProtocol::None,
         preface_timeout: Duration::from_secs(10),
         timeouts: Timeouts::default(),
-        h2: Arc::new(h2::Config::default()),
+        h2: Arc::new(h2::Config { connect_protocol: true, ..h2::Config::default() }),
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(30),
@@ -232,13 +238,30 @@ fn snapshot(store: &Arc<Store>, plan: Plan) -> Snapshot {
     if let Some(change) = plan.limits.listener {
         change(&mut listener);
     }
-    Snapshot {
+    let new = (Arc::new(UpstreamStats::new(1)), Arc::new(RouteStats::new(1)));
+    let (upstream_stats, route_stats) = before.map_or(new, |old| {
+        let route = old.router.routes().find(|route| &*route.name == "jobs");
+        (old.upstreams[0].stats.clone(), route.expect("it has always been there").stats.clone())
+    });
+    let mut snapshot = Snapshot {
         hash: 0,
         listeners: vec![Arc::new(listener)],
-        router: router(Arc::new(RouteStats::new(1)), plan),
-        upstreams: vec![Arc::new(upstream(store, Arc::new(UpstreamStats::new(1)), plan))],
+        router: Router::default(),
+        upstreams: vec![Arc::new(upstream(store, upstream_stats, plan))],
         access_log: AccessLog::Off,
+    };
+    let mut routes = vec![(Match::default(), Arc::new(route(route_stats, plan)))];
+    if plan.mixed > 0 {
+        mixed::extend(&mut snapshot, &mut routes, before);
     }
+    snapshot.router = Router::new(routes);
+    if plan.mixed > 0 {
+        mixed::listen(&mut snapshot, before);
+    }
+    if let Some(before) = before {
+        snapshot.listeners = before.listeners.clone();
+    }
+    snapshot
 }
 
 fn server_tls() -> Arc<ServerTls> {
@@ -256,7 +279,7 @@ fn server_tls() -> Arc<ServerTls> {
     Arc::new(ServerTls { config: Arc::new(config), certificates, authorities: Authorities::Any })
 }
 
-fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
+fn route(stats: Arc<RouteStats>, plan: Plan) -> Route {
     let mut route = Route {
         name: "jobs".into(),
         upstream: Some(0),
@@ -277,7 +300,7 @@ fn router(stats: Arc<RouteStats>, plan: Plan) -> Router {
     if let Some(change) = plan.limits.route {
         change(&mut route);
     }
-    Router::new(vec![(Match::default(), Arc::new(route))])
+    route
 }
 
 fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstream {
@@ -292,7 +315,11 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
         protocol: Protocol { speaks: Speaks::Http2, tls: None },
         tls: Arc::new(ClientTls { config: Arc::new(tls), server_name: None }),
         targets: match plan.limits.balanced {
-            Some(nodes) => Targets::Balanced(nodes()),
+            Some(nodes) => {
+                let mut nodes = nodes();
+                nodes.rules.sticky = plan.limits.sticky.map(|sticky| sticky(store));
+                Targets::Balanced(nodes)
+            }
             None => Targets::Lookup(lookup(store)),
         },
         transcoding: None,
@@ -335,6 +362,6 @@ fn age_max(plan: Plan) -> Option<Duration> {
     plan.tight.then_some(Duration::from_millis(300))
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
 }

@@ -99,6 +99,26 @@ fn a_stream_whose_window_drips_is_reset() {
     assert_eq!(raw.ours.connection.waiting_bytes(), 0);
 }
 
+/// A stream may have another limit than all others; it may be shorter or longer.
+#[test]
+fn a_stream_may_have_its_own_time_to_move() {
+    for (own, first_look) in [(5, 5), (60, 30)] {
+        let mut raw = Raw::client(Config::default());
+        raw.send(&frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+        let key = raw.request(1, End::Stream);
+        raw.ours.connection.set_stall_timeout(key, own * SECOND);
+        raw.ours.connection.send_head(key, &reply(), End::Open);
+        raw.ours.connection.send_data(key, &[5; 5000], End::Stream);
+        raw.ours.take_output();
+        assert_eq!(wait(&mut raw, first_look * SECOND), [], "looked at for the first time");
+        let seen = wait(&mut raw, own * SECOND);
+        assert!(
+            matches!(seen[..], [Seen::Reset { reason: Reason::StreamStalled, .. }]),
+            "{seen:?}"
+        );
+    }
+}
+
 /// A reader that is slow and reads is left alone.
 #[test]
 fn a_stream_that_moves_is_not_reset() {

@@ -1,6 +1,8 @@
 //! Ways to balance: words and options, and what goes with what.
 
-use narrows_gateway::balance::{Balanced, Fallback, Policy, RingOptions};
+use std::time::Duration;
+
+use narrows_gateway::balance::{Balanced, Fallback, OnGone, Policy, RingOptions};
 
 use super::*;
 
@@ -93,6 +95,31 @@ fn what_is_no_key_and_what_goes_by_none_is_told() {
     {
         let warnings = compiled(&with(keys)).warnings;
         assert!(warnings.iter().any(|w| w.to_string().contains(place)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn a_session_has_a_store_and_one_name() {
+    let sticky = |keys: &str| with(&format!("sticky: {{ {keys} }}"));
+    let compiled = compiled(&sticky("cookie: sid, store: jobs, ttl: 2m, on_gone: { wait: 5s }"));
+    let Targets::Balanced(balanced) = &compiled.snapshot.upstreams[0].targets else {
+        panic!("endpoints")
+    };
+    let sticky_rules = balanced.rules.sticky.as_ref().expect("it is written");
+    assert_eq!(&*sticky_rules.store.name, "jobs");
+    assert_eq!(sticky_rules.on_gone, OnGone::Wait(Duration::from_secs(5)));
+    let cookie = sticky_rules.cookie.as_ref().expect("it is written");
+    assert_eq!((&*cookie.name, &*cookie.prefix), ("sid", "sticky/fixed/"));
+    let one_name = "sticky: give one of header and cookie, which names the session";
+    for (keys, message) in [
+        ("store: jobs", one_name),
+        ("header: a, cookie: b, store: jobs", one_name),
+        ("header: a, ttl: 999ms, store: jobs", "sticky.ttl: at least 1s"),
+        ("header: a, store: nope", "sticky.store: no store named \"nope\""),
+    ] {
+        let faults = errors(&sticky(keys));
+        let expected = format!("upstreams.fixed.{message}");
+        assert!(faults.iter().any(|fault| fault.contains(&expected)), "{keys}: {faults:?}");
     }
 }
 

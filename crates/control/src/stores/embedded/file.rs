@@ -145,7 +145,8 @@ impl File {
         })
     }
 
-    /// Makes these changes durable, all or none. Says for each whether the key was there before.
+    /// Makes these changes durable, all or none. Says for each whether the key was there before, and for a pin
+    /// whether what was there stays.
     pub(super) fn commit(&self, changes: &[&Change]) -> Result<Vec<bool>, FileError> {
         self.writing(|transaction| {
             let mut targets = transaction.open_table(TARGETS)?;
@@ -153,6 +154,14 @@ impl File {
             let mut existed = Vec::with_capacity(changes.len());
             for change in changes {
                 let key = change.key();
+                if let Change::Pin { replaces, .. } = change {
+                    let before = targets.get(key)?;
+                    let value = before.as_ref().and_then(|value| Value::read(value.value()));
+                    if value.is_some_and(|value| value.withstands(replaces.as_deref())) {
+                        existed.push(true);
+                        continue;
+                    }
+                }
                 let before = match change {
                     Change::Set { target, expires, .. } => {
                         if let Some(at) = expires {
@@ -161,13 +170,18 @@ impl File {
                         let value = Value::write(*expires, &target.to_string());
                         targets.insert(key, value.as_slice())?.map(|v| v.value().to_vec())
                     }
+                    Change::Pin { target, expires, .. } => {
+                        expiry.insert((*expires, key), ())?;
+                        let value = Value::write(Some(*expires), &target.to_string());
+                        targets.insert(key, value.as_slice())?.map(|v| v.value().to_vec())
+                    }
                     Change::Remove { .. } => targets.remove(key)?.map(|v| v.value().to_vec()),
                 };
                 let ended = before.as_deref().and_then(Value::read).and_then(|v| v.expires);
                 if ended.is_some() && ended != change.expires() {
                     expiry.remove((ended.unwrap_or_default(), key))?;
                 }
-                existed.push(before.is_some());
+                existed.push(before.is_some() && !matches!(change, Change::Pin { .. }));
             }
             Ok(existed)
         })
@@ -279,6 +293,12 @@ impl<'a> Value<'a> {
             expires: (expires != 0).then_some(expires),
             target: std::str::from_utf8(target).ok()?,
         })
+    }
+
+    /// Whether it stays when a pin comes that takes the place of `replaced`, or of nothing.
+    fn withstands(&self, replaced: Option<&Target>) -> bool {
+        self.expires.is_none_or(|at| at > wall_seconds())
+            && replaced.is_none_or(|replaced| replaced.to_string() != self.target)
     }
 
     fn write(expires: Option<u64>, target: &str) -> Vec<u8> {

@@ -22,14 +22,27 @@ const PURGED_ENTRIES_MAX: usize = 4096;
 /// A change of one key.
 #[derive(Debug)]
 pub(super) enum Change {
-    Set { key: Box<[u8]>, target: Arc<Target>, expires: Option<u64> },
-    Remove { key: Box<[u8]> },
+    Set {
+        key: Box<[u8]>,
+        target: Arc<Target>,
+        expires: Option<u64>,
+    },
+    Remove {
+        key: Box<[u8]>,
+    },
+    /// As `Set`, unless there is another target that has not ended and that `replaces` does not name.
+    Pin {
+        key: Box<[u8]>,
+        target: Arc<Target>,
+        replaces: Option<Arc<Target>>,
+        expires: u64,
+    },
 }
 
 /// Work for the thread.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Answered with whether the key was there before.
+    /// Answered with whether the key was there before; for a pin, whether what was there before stays.
     Change { change: Change, done: Done },
     /// Remove what has ended.
     Purge,
@@ -42,7 +55,7 @@ type Done = oneshot::Sender<Result<bool, ChangeError>>;
 impl Change {
     pub(super) fn key(&self) -> &[u8] {
         match self {
-            Self::Set { key, .. } | Self::Remove { key } => key,
+            Self::Set { key, .. } | Self::Remove { key } | Self::Pin { key, .. } => key,
         }
     }
 
@@ -50,6 +63,7 @@ impl Change {
         match self {
             Self::Set { expires, .. } => *expires,
             Self::Remove { .. } => None,
+            Self::Pin { expires, .. } => Some(*expires),
         }
     }
 }
@@ -97,7 +111,7 @@ fn commit(store: &Store, file: &File, changes: Vec<(Change, Done)>) {
     match file.commit(&changes.iter().map(|(change, _)| change).collect::<Vec<_>>()) {
         Ok(existed) => {
             for ((change, done), existed) in changes.into_iter().zip(existed) {
-                show(store, change);
+                show(store, change, existed);
                 // The caller may have stopped waiting; the change stands all the same.
                 let _ = done.send(Ok(existed));
             }
@@ -112,10 +126,15 @@ fn commit(store: &Store, file: &File, changes: Vec<(Change, Done)>) {
     }
 }
 
-fn show(store: &Store, change: Change) {
+fn show(store: &Store, change: Change, existed: bool) {
     match change {
         Change::Set { key, target, expires } => {
             store.table.insert(&key, cached(target, expires, wall_seconds(), clock::now()));
+        }
+        Change::Pin { .. } if existed => {} // What was there before stays.
+        Change::Pin { key, target, expires, .. } => {
+            let (wall, now) = (wall_seconds(), clock::now());
+            store.table.insert(&key, cached(target, Some(expires), wall, now));
         }
         Change::Remove { key } => {
             store.table.remove(&key);

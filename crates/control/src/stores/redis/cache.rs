@@ -156,6 +156,13 @@ impl Cache {
         known && !under_way
     }
 
+    /// We have changed a key: what was known of it, and what is being read, may be old.
+    pub(super) fn forget(&self, key: &[u8]) {
+        let mut state = self.lock();
+        state.flights.mark_changed(key);
+        self.store.table.mark_stale(key);
+    }
+
     /// Redis announced that everything changed.
     pub(super) fn invalidate_all(&self) {
         let mut state = self.lock();

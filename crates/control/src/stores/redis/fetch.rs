@@ -20,9 +20,9 @@ const BATCH_KEYS_MAX: usize = 256;
 /// Pipelines under way in the background.
 const BATCHES_MAX: usize = 8;
 /// How often a key is read anew because it changed, moved, or its connection was lost while it was read.
-const TRIES: u32 = 4;
+pub(super) const TRIES: u32 = 4;
 /// How long to wait for a cluster that says TRYAGAIN or has moved a slot.
-const SETTLE: Duration = Duration::from_millis(50);
+pub(super) const SETTLE: Duration = Duration::from_millis(50);
 
 /// Why a key could not be read.
 enum Failed {
@@ -207,7 +207,7 @@ async fn query(
 }
 
 /// The lane of a key; waits while the servers are being found for the first time.
-async fn lane_of(shared: &Shared, redis_key: &[u8]) -> Result<Arc<Lane>, String> {
+pub(super) async fn lane_of(shared: &Shared, redis_key: &[u8]) -> Result<Arc<Lane>, String> {
     let mut layout = shared.layout.subscribe();
     let settled = layout.wait_for(|layout| !matches!(layout, Layout::Unknown));
     let Ok(Ok(layout)) = tokio::time::timeout(patience(shared), settled).await else {
@@ -224,7 +224,7 @@ async fn lane_of(shared: &Shared, redis_key: &[u8]) -> Result<Arc<Lane>, String>
 }
 
 /// How long to wait for a connection that is being made.
-fn patience(shared: &Shared) -> Duration {
+pub(super) fn patience(shared: &Shared) -> Duration {
     shared.options.connect_timeout + shared.options.response_timeout
 }
 

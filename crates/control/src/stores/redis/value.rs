@@ -118,7 +118,7 @@ fn advice(code: &str, details: &str) -> String {
         "NOAUTH" => "it wants a password; set password (and username) of the store",
         "WRONGPASS" => "it refuses the user name or the password of the store",
         "NOPERM" => {
-            "the user may not do this; allow it +get +hget +hmget +ping +client and the keys of the store"
+            "the user may not do this; allow it +get +hget +hmget +ping +client, +set +eval for sessions, and the keys of the store"
         }
         "LOADING" => "it is still loading its data",
         "MASTERDOWN" => "it is a replica that has lost its master",

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrows_wire::codec::{End, ErrorCode, Event, Role, StreamKey};
 use narrows_wire::h2::{Config, Connection};
@@ -17,6 +18,8 @@ pub(super) enum Meets {
     Well,
     /// It reads nothing and says nothing.
     Deaf,
+    /// It reads nothing and says nothing until [`READS_AFTER`] has passed.
+    Late,
     /// It closes it.
     Closes,
     /// It takes no stream at all.
@@ -80,25 +83,29 @@ struct Line {
 pub(super) struct FaultyNode {
     address: SocketAddr,
     script: Script,
+    begun: Time,
     lines: Vec<Line>,
     /// Requests that have come.
     pub(super) requests: usize,
 }
 
 const FLOOD_BYTES: usize = 4 << 20;
+/// How late a node is that is late.
+pub(super) const READS_AFTER: Duration = Duration::from_millis(500);
 
 // === impl FaultyNode ===
 
 impl FaultyNode {
-    pub(super) fn new(address: SocketAddr, script: Script) -> Self {
-        Self { address, script, lines: vec![], requests: 0 }
+    pub(super) fn new(address: SocketAddr, script: Script, begun: Time) -> Self {
+        Self { address, script, begun, lines: vec![], requests: 0 }
     }
 
     pub(super) fn step(&mut self, net: &Net, now: Time) {
         while let Some(socket) = net.accept_actor(self.address) {
             self.meet(net, socket, now);
         }
-        if self.script.meets == Meets::Deaf {
+        let is_late = self.script.meets == Meets::Late && now < self.begun + READS_AFTER;
+        if is_late || self.script.meets == Meets::Deaf {
             return;
         }
         for line in &mut self.lines {

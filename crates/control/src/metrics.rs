@@ -36,6 +36,8 @@ pub struct Condition {
     pub reloaded_at: Duration,
     /// Whether the gateway is draining.
     pub draining: bool,
+    /// Whether the gateway's own entry is there; `None`: it is to have none.
+    pub registered: Option<bool>,
     /// Changes of certificate files: taken, and refused.
     pub certificates: [u64; 2],
     /// Changes of files of descriptors: taken, and refused.
@@ -121,6 +123,13 @@ fn condition(text: &mut Text, sources: &Sources<'_>) {
         "Whether the gateway is draining.",
         f64::from(u8::from(now.draining)),
     );
+    if let Some(registered) = now.registered {
+        gauge(
+            "narrows_registered",
+            "Whether the gateway's own entry is there, as far as is known.",
+            f64::from(u8::from(registered)),
+        );
+    }
     let mut changes = |name, help, [taken, refused]: [u64; 2]| {
         text.family(name, Kind::Counter, help)
             .sample(&[("result", "taken")], taken as f64)

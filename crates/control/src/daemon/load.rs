@@ -15,6 +15,7 @@ use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
+use crate::register::RegisterOptions;
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -34,6 +35,8 @@ pub struct Current {
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
+    /// Where the gateway registers itself.
+    pub register: Option<RegisterOptions>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -69,8 +72,16 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, next } =
-            compiled;
+        let Compiled {
+            snapshot,
+            warnings,
+            watches,
+            descriptors,
+            refreshes,
+            discovered,
+            register,
+            next,
+        } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
@@ -82,6 +93,7 @@ pub(super) async fn build(
             descriptors,
             refreshes,
             discovered,
+            register,
             loaded_at,
         };
         Ok((current, next))

@@ -19,6 +19,7 @@ use crate::compile::Look;
 use crate::config::Fault;
 use crate::discovery::Discovery;
 use crate::metrics::Condition;
+use crate::register::Register;
 use crate::stores::Stores;
 
 /// Something to be done by the loop of the daemon.
@@ -54,6 +55,8 @@ pub struct Shared {
     pub stores: Arc<Stores>,
     /// Who knows the nodes of upstreams.
     pub discovery: Arc<Discovery>,
+    /// The gateway's own entry elsewhere.
+    pub register: Register,
     /// What became of the access log.
     pub log: Arc<LogStats>,
     /// The listeners that were opened at the start.
@@ -96,6 +99,7 @@ impl Shared {
             workers: running.stats.clone(),
             stores: known.stores,
             discovery: known.discovery,
+            register: Register::default(),
             log,
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),
@@ -135,6 +139,7 @@ impl Shared {
             reload_ok: self.reload_ok.load(Ordering::Relaxed),
             reloaded_at: self.current.load().loaded_at,
             draining: self.is_draining(),
+            registered: self.register.is_up(),
             certificates: self.certificates.counts(),
             descriptors: self.descriptors.counts(),
             log_lines: self.log.lines(),

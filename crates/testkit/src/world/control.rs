@@ -32,11 +32,14 @@ pub(super) struct Control {
     store: Arc<Store>,
     jobs: BTreeMap<String, Arc<Target>>,
     answers: Vec<(Time, Box<[u8]>, Option<Ticket>)>,
-    pins: Vec<(Time, Box<[u8]>, Pin, Option<Ticket>)>,
+    pins: Vec<Asked>,
     /// Pins that were made to last longer.
     pub(super) touches: usize,
     expiries: Vec<(Time, Box<[u8]>)>,
 }
+
+/// When a pin is written, its key, the pin, and who waits.
+type Asked = (Time, Box<[u8]>, Pin, Option<Ticket>);
 
 impl ControlPort for Posted {
     fn submit(&self, job: Job) -> Result<(), Busy> {

@@ -126,6 +126,19 @@ fn a_route_answers_by_itself() {
     assert_eq!(grpc.field("content-type"), Some("application/grpc"));
 }
 
+/// curl goes on sending what nobody reads, and forgets a reply that is followed by a reset.
+#[test]
+fn an_answer_reaches_a_caller_that_still_sends() {
+    let (_node, gateway) = start(RULES);
+    let file = gateway.directory().join("upload");
+    std::fs::write(&file, vec![b'x'; 1 << 20]).expect("a scratch file");
+    let body = format!("@{}", file.display());
+    for _ in 0..5 {
+        let reply = curl(&gateway, &["--http2-prior-knowledge", "--data-binary", &body, "/up"]);
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"ok\n"[..]));
+    }
+}
+
 #[test]
 fn callers_are_sent_to_another_url() {
     let (_node, gateway) = start(RULES);

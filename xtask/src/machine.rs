@@ -20,6 +20,7 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("/usr/sbin/apache2", &["-v"], "apache2-bin"),
     ("chromium", &["--version"], "chromium"),
     ("etcd", &["--version"], "etcd-server"),
+    ("/usr/sbin/nsd", &["-v"], "nsd"),
     ("sh", &["-c", "java -version && test -e /usr/share/java/zookeeper.jar"], "zookeeper"),
 ];
 

@@ -17,6 +17,7 @@ mod http1;
 mod http2;
 mod listeners;
 mod previous;
+mod register;
 mod report;
 mod retry;
 mod routes;
@@ -39,10 +40,12 @@ pub use explain::{Call, Considered, Explanation, TargetExplanation, explain};
 pub use previous::Previous;
 pub use stores::{DryStores, OpenStoreError, Stores};
 pub use tls::{Look, Watch};
+pub use transcode::DescriptorWatch;
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded, UpstreamConfig};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
+use crate::register::RegisterOptions;
 use report::Report;
 
 /// A configuration that can be used.
@@ -54,10 +57,14 @@ pub struct Compiled {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
+    /// Where the gateway registers itself.
+    pub register: Option<RegisterOptions>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -78,7 +85,7 @@ pub fn compile(
     let config = &loaded.config;
     let mut report = Report::new(loaded);
     let mut next = Previous::new(previous.workers());
-    let Planned { listeners, upstreams: plans, router } =
+    let Planned { listeners, upstreams: plans, router, register } =
         plan(config, previous, &mut next, &mut report);
     if report.has_errors() {
         return Err(report.into_faults());
@@ -93,11 +100,12 @@ pub fn compile(
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
     let watches = std::mem::take(&mut next.watches);
+    let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
     let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled { snapshot, warnings, watches, refreshes, discovered, next })
+    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, register, next })
 }
 
 /// The configuration of a draft, or every fault in it.
@@ -119,6 +127,7 @@ struct Planned<'a> {
     listeners: Vec<Arc<Listener>>,
     upstreams: Vec<upstreams::Plan<'a>>,
     router: Router,
+    register: Option<RegisterOptions>,
 }
 
 fn plan<'a>(
@@ -132,10 +141,11 @@ fn plan<'a>(
     let upstreams = upstreams::plan(config, previous, next, report);
     let mut router = routes::compile(config, previous, next, report);
     let listeners = listeners::compile(config, previous, next, &mut router, report);
+    let register = register::compile(config, previous, next, report);
     if report.is_whole() {
         unused(config, report);
     }
-    Planned { listeners, upstreams, router }
+    Planned { listeners, upstreams, router, register }
 }
 
 /// The number of worker threads that a configuration asks for: one for each core unless it says

@@ -22,6 +22,7 @@ mod listener;
 mod path;
 mod process;
 mod reference;
+mod register;
 mod retry;
 mod route;
 mod schema;
@@ -75,6 +76,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
+pub use register::RegisterConfig;
 pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, ValueMatch, ValueRule,
@@ -126,6 +128,9 @@ pub struct Config {
     /// own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterConfig>,
+    /// Where the gateway registers itself, so that callers find it. Default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register: Option<Box<RegisterConfig>>,
     /// The admin listener.
     pub admin: AdminConfig,
     /// The access log. Default: none is written.

@@ -7,14 +7,16 @@
 //! a reload that leaves them as they are does not touch them.
 //! Invariant: whatever happens to a source, no worker waits, and no node is lost because of silence.
 
+mod dns;
 mod etcd;
 mod file;
 mod guard;
 mod keeper;
+mod kubernetes;
 mod memory;
 mod node;
 mod options;
-mod pause;
+mod redis_set;
 mod slot;
 mod zookeeper;
 
@@ -26,12 +28,15 @@ use narrows_gateway::clock;
 use narrows_gateway::endpoints::{Endpoints, Member};
 use tokio::task::JoinSet;
 
+pub use self::dns::{DnsName, Records};
 pub use self::etcd::EtcdPrefix;
 pub use self::guard::Rules;
 use self::keeper::{Keeper, Sink};
+pub use self::kubernetes::KubernetesService;
 use self::memory::Memory;
 pub use self::node::{Node, NodeError};
 pub use self::options::{Place, SourceOptions};
+pub use self::redis_set::RedisKey;
 use self::slot::Slot;
 pub use self::slot::SourceStatus;
 pub use self::zookeeper::ZookeeperPath;

@@ -36,10 +36,12 @@ pub struct Condition {
     pub reloaded_at: Duration,
     /// Whether the gateway is draining.
     pub draining: bool,
-    /// How often certificates changed without a reload.
-    pub certificates_taken: u64,
-    /// How often they were to, but could not be used.
-    pub certificates_refused: u64,
+    /// Whether the gateway's own entry is there; `None`: it is to have none.
+    pub registered: Option<bool>,
+    /// Changes of certificate files: taken, and refused.
+    pub certificates: [u64; 2],
+    /// Changes of files of descriptors: taken, and refused.
+    pub descriptors: [u64; 2],
     /// Lines of the access log written.
     pub log_lines: u64,
     /// Lines of the access log lost because they could not be written.
@@ -121,13 +123,22 @@ fn condition(text: &mut Text, sources: &Sources<'_>) {
         "Whether the gateway is draining.",
         f64::from(u8::from(now.draining)),
     );
-    text.family(
-        "narrows_certificate_changes_total",
-        Kind::Counter,
-        "Changes of watched certificate files, by result: taken, refused (those before stay in force).",
-    )
-    .sample(&[("result", "taken")], now.certificates_taken as f64)
-    .sample(&[("result", "refused")], now.certificates_refused as f64);
+    if let Some(registered) = now.registered {
+        gauge(
+            "narrows_registered",
+            "Whether the gateway's own entry is there, as far as is known.",
+            f64::from(u8::from(registered)),
+        );
+    }
+    let mut changes = |name, help, [taken, refused]: [u64; 2]| {
+        text.family(name, Kind::Counter, help)
+            .sample(&[("result", "taken")], taken as f64)
+            .sample(&[("result", "refused")], refused as f64);
+    };
+    let help = "Changes of watched certificate files, by result: taken, refused (those before stay in force).";
+    changes("narrows_certificate_changes_total", help, now.certificates);
+    let help = "Changes of watched files of descriptors, by result: taken, refused (those before stay in force).";
+    changes("narrows_descriptor_changes_total", help, now.descriptors);
     let dropped = sources.workers.iter().map(|w| w.log_dropped.get()).sum::<u64>();
     text.family(
         "narrows_log_dropped_total",

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use self::embedded::Embedded;
 pub use self::options::StoreOptions;
+pub(crate) use self::options::redis_options;
 use self::redis::Redis;
 
 /// Why a store could not be opened.

@@ -1,4 +1,4 @@
-//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, ZooKeeper, etcd, gRPC peers,
+//! Launchers of the real programs that the end-to-end tests run: the gateway, Redis, ZooKeeper, etcd, NSD, gRPC peers,
 //! web servers.
 //!
 //! Every launcher binds port 0 or asks the kernel for a free port, waits until the program says that it serves,
@@ -9,7 +9,9 @@ mod certificate;
 mod etcd;
 mod grpc;
 mod http;
+mod kubernetes;
 mod narrows;
+mod nsd;
 mod partition;
 mod redis;
 mod zookeeper;
@@ -22,7 +24,9 @@ pub use certificate::Certificate;
 pub use etcd::{Etcd, EtcdLease};
 pub use grpc::{GrpcServer, Stack, node, python, run_client, run_oracle};
 pub use http::{HttpServer, Seen, WebServer};
+pub use kubernetes::{Kubernetes, TOKEN};
 pub use narrows::{HttpReply, Narrows};
+pub use nsd::{Nsd, ZONE};
 pub use partition::Wire;
 pub use redis::Redis;
 pub use zookeeper::{Zookeeper, ZookeeperSession};

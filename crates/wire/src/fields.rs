@@ -354,12 +354,7 @@ pub(crate) fn is_visible(text: &[u8], not: u8) -> bool {
 /// RFC 3986 §3.2 without user information (RFC 9113 §8.3.1), and without the comma that would make a
 /// list of it.
 pub(crate) fn is_authority(name: &[u8]) -> bool {
-    let allowed = |byte: u8| ALLOWED_IN_AUTHORITY[usize::from(byte)];
-    let (fours, rest) = name.as_chunks();
-    let fine = fours.iter().fold(true, |fine, [a, b, c, d]| {
-        fine & allowed(*a) & allowed(*b) & allowed(*c) & allowed(*d)
-    });
-    rest.iter().fold(fine, |fine, byte| fine & allowed(*byte))
+    name.iter().fold(true, |fine, b| fine & ALLOWED_IN_AUTHORITY[usize::from(*b)])
 }
 
 /// RFC 9110 §5.6.2.

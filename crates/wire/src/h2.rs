@@ -13,6 +13,7 @@ mod connection;
 mod flow;
 mod frame;
 pub mod guard;
+mod lingering;
 mod settings;
 mod state;
 mod streams;

@@ -11,12 +11,17 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use crate::config::{
-    DiscoveryConfig, EtcdConfig, NodeAddress, Secret, SourcesOfNodes, UpstreamConfig, UpstreamTls,
-    ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeAddress,
+    RedisSetConfig, Secret, SourcesOfNodes, UpstreamConfig, UpstreamTls, ZookeeperConfig,
 };
 use crate::connect::Node as Server;
-use crate::discovery::{EtcdPrefix, Place, Rules, SourceOptions, ZookeeperPath};
+use crate::discovery::{
+    DnsName, EtcdPrefix, KubernetesService, Place, Records, RedisKey, Rules, SourceOptions,
+    ZookeeperPath,
+};
 use crate::etcd::EtcdOptions;
+use crate::stores::redis::RedisOptions;
+use crate::stores::redis_options;
 use crate::zookeeper::ZookeeperOptions;
 
 /// What is needed to compile a source.
@@ -26,6 +31,12 @@ pub(super) struct Means<'a, 'r> {
     pub(super) next: &'a mut Previous,
     pub(super) report: &'a mut Report<'r>,
 }
+
+/// At least between two questions to DNS.
+const TTL_MIN: Duration = Duration::from_millis(100);
+
+/// At least between two looks at a key of Redis.
+const POLL_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// The longest and the shortest time of a session in ZooKeeper.
 const SESSION_TIMEOUTS: (Duration, Duration) =
@@ -67,20 +78,84 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
         return None;
     };
     let path = format!("{path}.{kind}");
+    if let Some(config) = &source.dns {
+        return dns(&path, config, means).map(Place::Dns);
+    }
     if let Some(file) = &source.file {
         return Some(Place::File(file.path.0.clone()));
     }
     if let Some(config) = &source.zookeeper {
         return zookeeper(&path, config, means).map(Place::Zookeeper);
     }
+    if let Some(config) = &source.redis_set {
+        return redis_set(&path, config, means).map(Place::RedisSet);
+    }
     if let Some(config) = &source.etcd {
         return etcd(&path, config, means).map(Place::Etcd);
     }
-    means.report.error(path, "not supported yet");
-    None
+    let service = source.kubernetes.as_ref()?;
+    kubernetes(&path, service, means).map(Place::Kubernetes)
 }
 
-fn zookeeper(
+fn dns(path: &str, config: &DnsConfig, means: &mut Means<'_, '_>) -> Option<DnsName> {
+    let mut is_good = true;
+    let mut fault = |key: &str, message: &str| {
+        is_good = false;
+        means.report.error(format!("{path}.{key}"), message);
+    };
+    if !DnsName::is_name(&config.name) {
+        fault("name", "expected a name such as search.example.com");
+    }
+    let (least, most) = (config.ttl_min.0, config.ttl_max.0);
+    if least < TTL_MIN {
+        fault("ttl_min", "must be at least 100ms, or the servers would be asked all the time");
+    }
+    if most < least {
+        fault("ttl_max", "must not be less than ttl_min");
+    }
+    let records = match (config.records, config.port) {
+        (DnsRecords::A, Some(port @ 1..)) => Records::Addresses(port),
+        (DnsRecords::Srv, None) => Records::Services,
+        (DnsRecords::A, _) => {
+            fault("port", "records of addresses have no port; write the one of the nodes");
+            Records::Services
+        }
+        (DnsRecords::Srv, Some(_)) => {
+            fault("port", "SRV records say the port; leave it out");
+            Records::Services
+        }
+    };
+    is_good.then(|| DnsName {
+        name: config.name.clone(),
+        records,
+        resolvers: config.resolvers.iter().map(|address| address.0).collect(),
+        timeout: config.timeout.0,
+        ttl: (least, most),
+    })
+}
+
+fn redis_set(path: &str, config: &RedisSetConfig, means: &mut Means<'_, '_>) -> Option<RedisKey> {
+    let checked = |redis: RedisOptions| redis.check().map(|()| redis);
+    let redis = means.report.ok(path, redis_options(&config.server()).and_then(checked));
+    if config.tls.as_ref().is_some_and(|tls| tls.insecure_skip_verify) {
+        means.report.warn(format!("{path}.tls.insecure_skip_verify"), tls::INSECURE);
+    }
+    let poll_interval = config.poll_interval.0;
+    let mut is_good = true;
+    if config.key.is_empty() {
+        is_good = false;
+        means.report.error(format!("{path}.key"), "expected the key of a set or a hash");
+    }
+    if poll_interval < POLL_INTERVAL_MIN {
+        is_good = false;
+        let message = format!("must be at least {POLL_INTERVAL_MIN:?}");
+        means.report.error(format!("{path}.poll_interval"), message);
+    }
+    let redis = Box::new(redis?);
+    is_good.then(|| RedisKey { redis, key: config.key.clone(), poll_interval })
+}
+
+pub(super) fn zookeeper(
     path: &str,
     config: &ZookeeperConfig,
     means: &mut Means<'_, '_>,
@@ -104,7 +179,11 @@ fn zookeeper(
     is_path.then(|| ZookeeperPath { ensemble, path: at.to_owned() })
 }
 
-fn etcd(path: &str, config: &EtcdConfig, means: &mut Means<'_, '_>) -> Option<EtcdPrefix> {
+pub(super) fn etcd(
+    path: &str,
+    config: &EtcdConfig,
+    means: &mut Means<'_, '_>,
+) -> Option<EtcdPrefix> {
     let servers = servers(path, ("endpoints", &config.endpoints), config.tls.as_ref(), means);
     let user = user(path, (&config.username, &config.password), means)?;
     if config.prefix.is_empty() {
@@ -115,6 +194,42 @@ fn etcd(path: &str, config: &EtcdConfig, means: &mut Means<'_, '_>) -> Option<Et
     }
     let etcd = EtcdOptions { servers: servers?, user, timeout: config.timeout.0 };
     Some(EtcdPrefix { etcd, prefix: config.prefix.clone() })
+}
+
+fn kubernetes(
+    path: &str,
+    config: &KubernetesConfig,
+    means: &mut Means<'_, '_>,
+) -> Option<KubernetesService> {
+    let mut is_good = true;
+    for (key, text) in [("namespace", &config.namespace), ("service", &config.service)] {
+        // They go into a URI as they are.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        if text.is_empty() || !text.bytes().all(is_plain) {
+            is_good = false;
+            means.report.error(format!("{path}.{key}"), "expected a name as Kubernetes takes it");
+        }
+    }
+    if config.port.is_empty() {
+        is_good = false;
+        means.report.error(format!("{path}.port"), "expected the name or the number of a port");
+    }
+    if config.plaintext && config.tls.is_some() {
+        is_good = false;
+        means.report.error(format!("{path}.tls"), "plaintext speaks no TLS; leave out one of them");
+    }
+    let tls = config.tls.clone().unwrap_or_else(KubernetesConfig::pod_tls);
+    let tls = (!config.plaintext).then_some(&tls);
+    let address = std::slice::from_ref(&config.api_server);
+    let server = servers(path, ("api_server", address), tls, means)?.pop()?;
+    is_good.then(|| KubernetesService {
+        server,
+        namespace: config.namespace.clone(),
+        service: config.service.clone(),
+        port: config.port.clone(),
+        token_file: tls.is_some().then(|| config.token_file.0.clone()),
+        timeout: config.timeout.0,
+    })
 }
 
 /// The servers of a system, at least one; `None`: faults were reported.

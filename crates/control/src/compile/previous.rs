@@ -14,6 +14,7 @@ use narrows_gateway::stats::{FilterStats, ListenerStats, RouteStats, UpstreamSta
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
 use super::tls::{AlpnList, Watch};
+use super::transcode::DescriptorWatch;
 use crate::config::UpstreamTls;
 use crate::discovery::{SourceOptions, Wanted};
 use crate::reflection::refresh::{Memory, Refresh};
@@ -33,6 +34,8 @@ pub struct Previous {
     memories: BTreeMap<String, Arc<Memory>>,
     /// Noted while listeners are compiled; not carried over.
     pub(super) watches: Vec<Arc<Watch>>,
+    /// Noted while upstreams are compiled; not carried over.
+    pub(super) descriptors: Vec<Arc<DescriptorWatch>>,
     /// Noted while upstreams are compiled; not carried over.
     pub(super) refreshes: Vec<Arc<Refresh>>,
     /// Noted while upstreams are compiled; not carried over.
@@ -87,6 +90,7 @@ impl Previous {
             clients: Vec::new(),
             memories: BTreeMap::new(),
             watches: Vec::new(),
+            descriptors: Vec::new(),
             refreshes: Vec::new(),
             discovered: Vec::new(),
         }

@@ -25,6 +25,7 @@ pub(super) use client::{ClientRoots, client};
 pub(super) use server::server;
 #[cfg(test)]
 pub(super) use source::CERTIFICATES_MAX;
+pub(super) use source::{Fingerprint, look};
 pub use watch::{Look, Watch};
 
 use super::report::Report;

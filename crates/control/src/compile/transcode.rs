@@ -1,17 +1,22 @@
 //! JSON to gRPC: where the methods of an upstream come from.
 //!
-//! Descriptors and `.proto` files are read here, so each reload reads them again. Nodes are asked
+//! Descriptors and `.proto` files are read here, and again when they change (`watch.rs`). Nodes are asked
 //! while the gateway runs; what they said last is carried over a reload, so that calls go on. See
 //! `reflection/refresh.rs` for asking, `sources.rs` for files.
 
 mod options;
 mod sources;
+mod watch;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use narrows_gateway::snapshot::ClientTls;
 use narrows_gateway::transcoding::Transcoding;
 use narrows_transcode::{Fault, Wrong};
+
+pub use watch::DescriptorWatch;
 
 use super::previous::Previous;
 use super::report::Report;
@@ -32,8 +37,8 @@ pub(super) struct Asked<'a> {
 
 /// Where methods come from.
 enum Source<'a> {
-    /// An encoded set of descriptors, and the key that names it.
-    Set(&'static str, Vec<u8>),
+    /// An encoded set of descriptors, the key that names it, and the files that it is from.
+    Set(&'static str, Vec<u8>, BTreeSet<PathBuf>),
     /// The nodes.
     Nodes(&'a ReflectionConfig),
 }
@@ -57,8 +62,13 @@ pub(super) fn compile(
     let options = options::options(config);
     let transcoding = Arc::new(Transcoding::new(config.openapi.as_deref().map(Into::into)));
     match source(&path, config, report)? {
-        Source::Set(key, set) => match refresh::methods(asked.name, &set, options) {
-            Ok(methods) => transcoding.replace(methods),
+        Source::Set(key, set, files) => match refresh::methods(asked.name, &set, options.clone()) {
+            Ok(methods) => {
+                transcoding.replace(methods);
+                let target = transcoding.clone();
+                let watch = DescriptorWatch::new(asked.name, config, options, target, files);
+                next.descriptors.push(Arc::new(watch));
+            }
             Err(faults) => tell(&path, key, config, &faults, report),
         },
         Source::Nodes(reflection) => {
@@ -94,13 +104,8 @@ fn source<'a>(
     report: &mut Report<'_>,
 ) -> Option<Source<'a>> {
     match (&config.descriptors, &config.protos, &config.reflection) {
-        (Some(file), None, None) => {
-            let set = report.ok(format!("{path}.descriptors"), sources::descriptors(file))?;
-            Some(Source::Set("descriptors", set))
-        }
-        (None, Some(protos), None) => {
-            Some(Source::Set("protos", sources::protos(&format!("{path}.protos"), protos, report)?))
-        }
+        (Some(_), None, None) => files(path, "descriptors", config, report),
+        (None, Some(_), None) => files(path, "protos", config, report),
         (None, None, Some(reflection)) => Some(Source::Nodes(reflection)),
         (None, None, None) => {
             report.none(path, ONE_SOURCE, Severity::Error);
@@ -111,6 +116,19 @@ fn source<'a>(
             None
         }
     }
+}
+
+fn files<'a>(
+    path: &str,
+    key: &'static str,
+    config: &TranscodeConfig,
+    report: &mut Report<'_>,
+) -> Option<Source<'a>> {
+    let read = sources::read(config)?;
+    for (place, problem) in read.problems {
+        report.error(format!("{path}.{place}"), problem);
+    }
+    Some(Source::Set(key, read.set?, read.files))
 }
 
 /// The nodes that can be asked.

@@ -14,6 +14,9 @@ use super::store::{RedisConfig, RedisTls, SentinelConfig};
 use super::units::Period;
 use super::upstream::UpstreamTls;
 
+/// Where Kubernetes puts what a pod needs to speak to its API server.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// One source, or several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -188,7 +191,7 @@ pub struct EtcdConfig {
     pub timeout: Period,
 }
 
-/// A service in Kubernetes.
+/// A service in Kubernetes. Its user needs to list and watch `endpointslices` of `discovery.k8s.io`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(extend("required" = ["service", "port"]))]
@@ -199,14 +202,18 @@ pub struct KubernetesConfig {
     pub namespace: String,
     /// The name of the service.
     pub service: String,
-    /// The port of the service's endpoints: its name, or its number.
+    /// The port of the service's endpoints (the target port): its name, or its number.
     pub port: String,
     /// The file with the token that the API server asks for; read again for each request.
     pub token_file: FilePath,
-    /// TLS to the API server; `ca` is by default that of the pod's service account.
-    pub tls: UpstreamTls,
+    /// TLS to the API server. Default: its certificate comes from the authority of the pod's service
+    /// account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
     /// Speaks to the API server in the clear and shows it no token, as to `kubectl proxy`.
     pub plaintext: bool,
+    /// How long the API server may take to answer.
+    pub timeout: Period,
 }
 
 // === impl SourcesOfNodes ===
@@ -264,7 +271,7 @@ impl Default for DnsConfig {
             resolvers: Vec::new(),
             timeout: Period::seconds(2),
             ttl_min: Period::seconds(1),
-            ttl_max: Period::seconds(60),
+            ttl_max: Period::seconds(300),
         }
     }
 }
@@ -334,20 +341,27 @@ impl Default for EtcdConfig {
     }
 }
 
+// === impl KubernetesConfig ===
+
+impl KubernetesConfig {
+    /// TLS as a pod speaks it.
+    pub fn pod_tls() -> UpstreamTls {
+        let ca = Some(FilePath(format!("{SERVICE_ACCOUNT}/ca.crt").into()));
+        UpstreamTls { ca, ..UpstreamTls::default() }
+    }
+}
+
 impl Default for KubernetesConfig {
     fn default() -> Self {
-        let account = "/var/run/secrets/kubernetes.io/serviceaccount";
         Self {
             api_server: "kubernetes.default.svc:443".parse().expect("it is written as it should"),
             namespace: "default".to_owned(),
             service: String::new(),
             port: String::new(),
-            token_file: FilePath(format!("{account}/token").into()),
-            tls: UpstreamTls {
-                ca: Some(FilePath(format!("{account}/ca.crt").into())),
-                ..UpstreamTls::default()
-            },
+            token_file: FilePath(format!("{SERVICE_ACCOUNT}/token").into()),
+            tls: None,
             plaintext: false,
+            timeout: Period::seconds(3),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Looks at files of certificates again and again.
+//! Looks at files of certificates and of descriptors again and again.
 //!
 //! A task of its own: a disk that hangs holds up neither a reload nor a drain. See
-//! `compile/tls/watch.rs` for what a look does.
+//! `compile/tls/watch.rs` and `compile/transcode/watch.rs` for what a look does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,22 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     loop {
         turns.tick().await;
         let current = shared.current();
-        if current.watches.is_empty() {
+        if current.watches.is_empty() && current.descriptors.is_empty() {
             continue;
         }
-        let look = move || current.watches.iter().map(|watch| watch.look()).collect::<Vec<Look>>();
+        let look = move || {
+            let certificates: Vec<Look> =
+                current.watches.iter().map(|watch| watch.look()).collect();
+            let descriptors: Vec<Look> =
+                current.descriptors.iter().map(|watch| watch.look()).collect();
+            (certificates, descriptors)
+        };
         match tokio::task::spawn_blocking(look).await {
-            Ok(looks) => looks.into_iter().for_each(|look| shared.looked(look)),
-            Err(error) => tracing::error!(%error, "certificates could not be looked at"),
+            Ok((certificates, descriptors)) => {
+                certificates.into_iter().for_each(|look| shared.certificates.count(look));
+                descriptors.into_iter().for_each(|look| shared.descriptors.count(look));
+            }
+            Err(error) => tracing::error!(%error, "files could not be looked at"),
         }
     }
 }

@@ -11,10 +11,11 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{self, Compiled, Previous, Watch, compile};
+use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::discovery::Wanted;
 use crate::reflection::refresh::Refresh;
+use crate::register::RegisterOptions;
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -28,10 +29,14 @@ pub struct Current {
     pub warnings: Vec<Fault>,
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
+    /// Descriptors that change without a reload.
+    pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
+    /// Where the gateway registers itself.
+    pub register: Option<RegisterOptions>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -67,12 +72,30 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, refreshes, discovered, next } = compiled;
+        let Compiled {
+            snapshot,
+            warnings,
+            watches,
+            descriptors,
+            refreshes,
+            discovered,
+            register,
+            next,
+        } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        let current =
-            Current { loaded, snapshot, warnings, watches, refreshes, discovered, loaded_at };
+        let current = Current {
+            loaded,
+            snapshot,
+            warnings,
+            watches,
+            descriptors,
+            refreshes,
+            discovered,
+            register,
+            loaded_at,
+        };
         Ok((current, next))
     });
     finished(task.await)

@@ -19,6 +19,7 @@ use crate::compile::Look;
 use crate::config::Fault;
 use crate::discovery::Discovery;
 use crate::metrics::Condition;
+use crate::register::Register;
 use crate::stores::Stores;
 
 /// Something to be done by the loop of the daemon.
@@ -54,6 +55,8 @@ pub struct Shared {
     pub stores: Arc<Stores>,
     /// Who knows the nodes of upstreams.
     pub discovery: Arc<Discovery>,
+    /// The gateway's own entry elsewhere.
+    pub register: Register,
     /// What became of the access log.
     pub log: Arc<LogStats>,
     /// The listeners that were opened at the start.
@@ -64,8 +67,15 @@ pub struct Shared {
     started: Time,
     draining: AtomicBool,
     reload_ok: AtomicBool,
-    certificates_taken: AtomicU64,
-    certificates_refused: AtomicU64,
+    pub(super) certificates: Changes,
+    pub(super) descriptors: Changes,
+}
+
+/// What came of changes of files that are watched.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    taken: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// Those whom the control plane asks.
@@ -89,6 +99,7 @@ impl Shared {
             workers: running.stats.clone(),
             stores: known.stores,
             discovery: known.discovery,
+            register: Register::default(),
             log,
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),
@@ -97,8 +108,8 @@ impl Shared {
             started: clock::now(),
             draining: AtomicBool::new(false),
             reload_ok: AtomicBool::new(true),
-            certificates_taken: AtomicU64::new(0),
-            certificates_refused: AtomicU64::new(0),
+            certificates: Changes::default(),
+            descriptors: Changes::default(),
         }
     }
 
@@ -128,8 +139,9 @@ impl Shared {
             reload_ok: self.reload_ok.load(Ordering::Relaxed),
             reloaded_at: self.current.load().loaded_at,
             draining: self.is_draining(),
-            certificates_taken: self.certificates_taken.load(Ordering::Relaxed),
-            certificates_refused: self.certificates_refused.load(Ordering::Relaxed),
+            registered: self.register.is_up(),
+            certificates: self.certificates.counts(),
+            descriptors: self.descriptors.counts(),
             log_lines: self.log.lines(),
             log_lost: self.log.lost(),
             log_errors: self.log.errors(),
@@ -150,16 +162,25 @@ impl Shared {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Counts what a look at files of certificates has shown.
-    pub(super) fn looked(&self, look: Look) {
+    pub(super) fn reloaded(&self, ok: bool) {
+        self.reload_ok.store(ok, Ordering::Relaxed);
+    }
+}
+
+// === impl Changes ===
+
+impl Changes {
+    /// Counts what a look at files has shown.
+    pub(super) fn count(&self, look: Look) {
         match look {
             Look::Same => {}
-            Look::Taken => drop(self.certificates_taken.fetch_add(1, Ordering::Relaxed)),
-            Look::Refused => drop(self.certificates_refused.fetch_add(1, Ordering::Relaxed)),
+            Look::Taken => drop(self.taken.fetch_add(1, Ordering::Relaxed)),
+            Look::Refused => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
-    pub(super) fn reloaded(&self, ok: bool) {
-        self.reload_ok.store(ok, Ordering::Relaxed);
+    /// Taken, and refused.
+    fn counts(&self) -> [u64; 2] {
+        [&self.taken, &self.refused].map(|count| count.load(Ordering::Relaxed))
     }
 }

@@ -52,6 +52,12 @@ pub enum NodeError {
     /// Longer than is read.
     #[error("longer than {ENTRY_BYTES_MAX} bytes")]
     TooLong,
+    /// A weight that is none.
+    #[error("weight {0:?}: expected a number from 0 on")]
+    Weight(String),
+    /// A name that stands for nothing.
+    #[error("no such host")]
+    NoHost,
     /// More labels than are kept.
     #[error("more than {LABELS_MAX} labels")]
     TooManyLabels,

@@ -33,7 +33,8 @@ impl StoreOptions {
     }
 }
 
-fn redis_options(config: &RedisConfig) -> Result<RedisOptions, OptionsError> {
+/// Compiles what is written about a Redis.
+pub(crate) fn redis_options(config: &RedisConfig) -> Result<RedisOptions, OptionsError> {
     let place = config.topology().map_err(|why| OptionsError::Place(why.to_owned()))?;
     let mut options = topology(place)?;
     if let Some(username) = &config.username {

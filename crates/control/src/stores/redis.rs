@@ -16,6 +16,7 @@ mod options;
 mod pin;
 mod sentinel;
 mod value;
+mod watched;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +35,7 @@ pub use self::options::{
     CONNECTIONS, CONNECTIONS_MAX, KeyTemplate, Node, OptionsError, Password, PrivateKey,
     RedisOptions, TlsOptions, Topology, ValueForm,
 };
+pub(crate) use self::watched::{Content, WatchedKey};
 use super::{Counts, Reply};
 
 /// Keys that wait to be read again because they changed. What does not fit is read when it is asked for.

@@ -24,6 +24,9 @@ pub(super) struct Posted {
     max: usize,
 }
 
+/// A pin to be written: when, the key, what, and who waits.
+type Pinning = (Time, Box<[u8]>, Pin, Option<Ticket>);
+
 /// The control plane.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -32,14 +35,11 @@ pub(super) struct Control {
     store: Arc<Store>,
     jobs: BTreeMap<String, Arc<Target>>,
     answers: Vec<(Time, Box<[u8]>, Option<Ticket>)>,
-    pins: Vec<Asked>,
+    pins: Vec<Pinning>,
     /// Pins that were made to last longer.
     pub(super) touches: usize,
     expiries: Vec<(Time, Box<[u8]>)>,
 }
-
-/// When a pin is written, its key, the pin, and who waits.
-type Asked = (Time, Box<[u8]>, Pin, Option<Ticket>);
 
 impl ControlPort for Posted {
     fn submit(&self, job: Job) -> Result<(), Busy> {

@@ -51,6 +51,11 @@ pub struct Config {
     /// when its output makes none. Progress is bytes sent, not frames received. It is looked at once per
     /// such time, so that a stall lasts for less than twice as long. Default: 30 s.
     pub stall_timeout: Duration,
+    /// What a peer may still send of a request whose reply is complete, before its stream is reset; that much
+    /// is dropped. Default: 2 MiB.
+    pub linger_bytes_max: u32,
+    /// How long a peer may still send of such a request. Default: 2 s.
+    pub linger_timeout: Duration,
     /// Budgets against abuse.
     pub guard: guard::Limits,
 }
@@ -75,6 +80,8 @@ impl Default for Config {
             settings_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
+            linger_bytes_max: 2 << 20,
+            linger_timeout: Duration::from_secs(2),
             guard: guard::Limits::default(),
         }
     }

@@ -11,6 +11,7 @@ mod credit;
 mod data;
 mod headers;
 mod lifecycle;
+mod lingering;
 mod receive;
 mod send;
 mod upgraded;
@@ -329,6 +330,7 @@ impl Connection {
         }
         self.guard.ended();
         let released = stream.flags.released;
+        stream.lingering = None;
         if let Some(waiting) = stream.waiting.take() {
             self.waiting_bytes -= waiting.len();
             self.pool.give_back(waiting);

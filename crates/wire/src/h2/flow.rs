@@ -107,6 +107,16 @@ impl Credit {
         self.window.grow(increment).ok().map(|()| increment)
     }
 
+    /// What the peer may send before it hears of us again.
+    pub(super) fn open(&self) -> u32 {
+        u32::try_from(self.window.available()).unwrap_or(u32::MAX)
+    }
+
+    /// All that was received is taken, whoever had it.
+    pub(super) fn refund(&mut self) {
+        self.owed = self.size.saturating_sub(self.open());
+    }
+
     /// Makes the window larger; the difference is owed.
     pub(super) fn enlarge(&mut self, size: u32) {
         let size = size.min(WINDOW_MAX);

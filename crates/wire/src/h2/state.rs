@@ -121,6 +121,12 @@ impl State {
         matches!(self, Self::Active { recv: Half::Head | Half::Body, .. })
     }
 
+    /// Whether we have sent all, and the peer has not.
+    #[inline]
+    pub(super) fn is_sent(self) -> bool {
+        matches!(self, Self::Active { send: Half::Ended, .. })
+    }
+
     /// Whether the head that we send has not gone yet.
     #[inline]
     pub(super) fn awaits_our_head(self) -> bool {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ids::Ids;
 
 use super::flow::{Credit, Window};
+use super::lingering::Lingering;
 use super::state::{Cause, State};
 use super::waiting::Waiting;
 use crate::Time;
@@ -44,6 +45,8 @@ pub(super) struct Stream {
     pub(super) waiting: Option<Box<Waiting>>,
     /// How long its waiting data may make no progress, if not as long as that of all others.
     pub(super) stall_timeout: Option<Duration>,
+    /// Its reply is complete, and what is left of the request is read to no purpose.
+    pub(super) lingering: Option<Box<Lingering>>,
     /// Neighbours in the queue of those that can send waiting data.
     ready: Links,
 }
@@ -143,6 +146,7 @@ impl Stream {
             section_bytes: 0,
             waiting: None,
             stall_timeout: None,
+            lingering: None,
             ready: Links::default(),
         }
     }

@@ -16,10 +16,12 @@ pub(super) enum Timer {
     Stall,
     /// The answer to the PING between the two GOAWAYs of a drain.
     Drain,
+    /// The rest of requests whose replies are complete.
+    Linger,
 }
 
-const TIMERS: [Timer; 5] =
-    [Timer::Preface, Timer::SettingsAck, Timer::Header, Timer::Stall, Timer::Drain];
+const TIMERS: [Timer; 6] =
+    [Timer::Preface, Timer::SettingsAck, Timer::Header, Timer::Stall, Timer::Drain, Timer::Linger];
 
 /// When each wait ends.
 #[derive(Debug)]

@@ -86,7 +86,7 @@ fn an_error_is_told_once() {
 /// error. The reset stays behind the data and the trailers.
 #[test]
 fn an_early_reply_is_followed_by_a_reset() {
-    let mut raw = Raw::client(Config::default());
+    let mut raw = Raw::client(Config { linger_bytes_max: 0, ..Config::default() });
     raw.send(&frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 4]));
     let key = raw.request(1, End::Open);
     let connection = &mut raw.ours.connection;

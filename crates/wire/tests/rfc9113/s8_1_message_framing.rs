@@ -1,9 +1,15 @@
 //! RFC 9113 §8.1: what a message is made of, and in which order.
 
-use narrows_wire::codec::{End, ErrorCode};
+use std::time::Duration;
+
+use narrows_wire::codec::{End, ErrorCode, Role, StreamKey};
+use narrows_wire::h2::Config;
 
 use crate::frames::*;
 use crate::script::{STREAM, Script, Seen, head, owned};
+
+/// The default of `Config::linger_timeout`.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Our client has sent a request with this method.
 fn asked(method: &str) -> Script {
@@ -131,10 +137,66 @@ fn trailers_come_without_what_is_for_a_head_to_say() {
     }
 }
 
-/// §8.1: our server that has replied early resets with NO_ERROR, behind its reply.
+/// §8.1: our server that has replied early reads on, and the stream ends with the request. Clients that are in
+/// use lose a reply that a reset follows at once.
 #[test]
-fn an_early_reply_is_followed_by_a_reset() {
-    let mut script = Script::server();
+fn what_follows_an_early_reply_is_read_and_dropped() {
+    let (mut script, key) = replied_early(&Config::default());
+    script.command(|connection| connection.release(key));
+    // More than the window of a stream, which is opened again.
+    for _ in 0..100 {
+        script.send(data(1, flag::NONE, &[7; 10_000]));
+        let frames = script.frames();
+        assert!(frames.iter().all(|frame| frame.kind == kind::WINDOW_UPDATE), "{frames:?}");
+    }
+    script.send(data(1, flag::END_STREAM, b"the end"));
+    script.expect_ignored();
+    script.pass(LINGER_TIMEOUT * 2);
+    script.expect_ignored();
+    assert_eq!(script.command(|connection| connection.active_streams()), 0);
+}
+
+/// §8.1: what is too much, or takes too long, is ended by NO_ERROR, behind the reply.
+#[test]
+fn an_early_reply_is_followed_by_a_reset_in_the_end() {
+    let config = Config { linger_bytes_max: 20_000, ..Config::default() };
+    let (mut script, _) = replied_early(&config);
+    script.send(data(1, flag::NONE, &[7; 10_000])).send(data(1, flag::NONE, &[7; 10_000]));
+    assert!(script.frames().iter().all(|frame| frame.kind == kind::WINDOW_UPDATE));
+    script.send(data(1, flag::NONE, b"a byte too many"));
+    script.expect_stream_error(1, ErrorCode::NO_ERROR);
+
+    let (mut script, _) = replied_early(&config);
+    // Its time begins when it is first looked at.
+    script.pass(Duration::ZERO);
+    script.pass(LINGER_TIMEOUT - Duration::from_millis(1));
+    script.expect_ignored();
+    script.pass(Duration::from_millis(1));
+    script.expect_stream_error(1, ErrorCode::NO_ERROR);
+}
+
+/// §8.1: a request that says that it is too long is stopped at once, to the byte.
+#[test]
+fn what_is_known_to_be_too_much_is_not_waited_for() {
+    let config = Config { linger_bytes_max: 20_000, ..Config::default() };
+    for (length, is_reset) in [("20000", false), ("20001", true)] {
+        let mut script = Script::with(Role::Server, &config);
+        script.send(headers(1, flag::NONE, &with_length(REQUEST, length)));
+        let [Seen::Head { stream, .. }] = script.events()[..] else { panic!() };
+        script.command(|connection| {
+            connection.send_head(stream, &head(REPLY), End::Stream);
+            connection.reset_after_data(stream, ErrorCode::NO_ERROR);
+        });
+        let kinds: Vec<_> = script.frames().iter().map(|frame| frame.kind).collect();
+        assert_eq!(kinds.contains(&kind::RST_STREAM), is_reset, "{length}: {kinds:?}");
+    }
+}
+
+/// §8.1: the same with a reply that waits for its window.
+#[test]
+fn a_waiting_reply_goes_before_the_reset() {
+    let config = Config { linger_bytes_max: 0, ..Config::default() };
+    let mut script = Script::with(Role::Server, &config);
     let key = script.stream(1, End::Open);
     script.command(|connection| {
         connection.send_head(key, &head(REPLY), End::Open);
@@ -152,13 +214,27 @@ fn an_early_reply_is_followed_by_a_reset() {
     assert_eq!(frames.last().map(Frame::code), Some(ErrorCode::NO_ERROR));
 }
 
+/// A server that has replied to a request with some of its body still to come.
+fn replied_early(config: &Config) -> (Script, StreamKey) {
+    let mut script = Script::with(Role::Server, config);
+    let key = script.stream(1, End::Open);
+    script.send(data(1, flag::NONE, &[7; 10_000]));
+    script.command(|connection| {
+        connection.send_head(key, &head(REPLY), End::Stream);
+        connection.reset_after_data(key, ErrorCode::NO_ERROR);
+    });
+    script.events();
+    assert!(script.frames().iter().all(|frame| frame.kind != kind::RST_STREAM));
+    (script, key)
+}
+
 /// §8.1.1: a content-length that differs from the data is a stream error PROTOCOL_ERROR: less, more, none,
 /// and in several frames.
 #[test]
 fn a_content_length_that_differs_from_the_data_is_a_stream_error() {
     for pieces in [&[&b"test"[..]][..], &[b"te", b"st"], &[b""], &[b"te", b"st", b"test", b"t"]] {
         for mut script in Script::both() {
-            let is_client = script.role == narrows_wire::codec::Role::Client;
+            let is_client = script.role == Role::Client;
             if is_client {
                 script.open(End::Stream);
             }

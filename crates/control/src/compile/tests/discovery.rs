@@ -63,6 +63,27 @@ fn what_is_wrong_with_a_source_is_told_at_its_place() {
             "{ file: { path: a }, etcd: { endpoints: ['e:1'], prefix: /a } }",
             "only one of file, etcd",
         ),
+        ("{ dns: { name: a..b, port: 1 } }", "dns.name: expected a name"),
+        ("{ dns: { name: a } }", "dns.port: records of addresses have no port"),
+        ("{ dns: { name: a, type: srv, port: 1 } }", "dns.port: SRV records say the port"),
+        ("{ dns: { name: a, port: 1, ttl_min: 99ms } }", "dns.ttl_min: must be at least 100ms"),
+        ("{ dns: { name: a, port: 1, ttl_max: 500ms } }", "dns.ttl_max: must not be less"),
+        ("{ redis_set: { key: a } }", "redis_set: nothing says where Redis is"),
+        ("{ redis_set: { url: 'redis://h', key: '' } }", "redis_set.key: expected the key"),
+        (
+            "{ redis_set: { url: 'redis://h', key: a, poll_interval: 99ms } }",
+            "redis_set.poll_interval: must be at least",
+        ),
+        ("{ redis_set: { urls: ['redis://h'], key: a, database: 1 } }", "only database 0"),
+        (
+            "{ kubernetes: { service: 'a&b', port: grpc, plaintext: true } }",
+            "kubernetes.service: expected a name",
+        ),
+        ("{ kubernetes: { service: a, plaintext: true } }", "kubernetes.port: expected the name"),
+        (
+            "{ kubernetes: { service: a, port: b, plaintext: true, tls: {} } }",
+            "kubernetes.tls: plain",
+        ),
         ("{ zookeeper: { servers: [], path: /a } }", "zookeeper.servers: no servers"),
         (
             "{ zookeeper: { servers: ['grpc://z:1'], path: /a } }",

@@ -38,6 +38,33 @@ fn protos_and_descriptors_say_the_same() {
 }
 
 #[test]
+fn files_that_change_are_taken_and_bad_ones_leave_the_methods_before() {
+    let place = Scratch::new("transcode");
+    put(&place, "a.proto", &SERVICE.replace("google/protobuf/empty.proto", "b.proto"));
+    put(
+        &place,
+        "b.proto",
+        "syntax = \"proto3\";\nimport public \"google/protobuf/empty.proto\";\n",
+    );
+    let compiled = compile_in(&place, "protos: { files: [a.proto] }").expect("no fault");
+    let [watch] = &compiled.descriptors[..] else { panic!("files are watched") };
+    let transcoding = compiled.snapshot.upstreams[0].transcoding.as_ref().expect("it takes JSON");
+    let bindings = || transcoding.methods().expect("read at once").transcoder.bindings().count();
+    // A change is taken when two looks saw the same.
+    let looks = || [watch.look(), watch.look(), watch.look()];
+    assert_eq!((looks(), bindings()), ([Look::Same; 3], 3));
+
+    // What is imported is watched too.
+    put(&place, "b.proto", "syntax = \"proto3\";\n");
+    assert_eq!((looks(), bindings()), ([Look::Same, Look::Refused, Look::Same], 3));
+    let more = SERVICE.replace("rpc Drop", "rpc Keep(Thing) returns (Thing);\n  rpc Drop");
+    put(&place, "a.proto", &more);
+    assert_eq!((looks(), bindings()), ([Look::Same, Look::Taken, Look::Same], 4));
+    put(&place, "a.proto", "no proto");
+    assert_eq!((looks(), bindings()), ([Look::Same, Look::Refused, Look::Same], 4));
+}
+
+#[test]
 fn nodes_are_asked_where_they_are_to_tell_their_methods() {
     let place = Scratch::new("transcode");
     let compiled = compile_in(&place, "reflection: { interval: 1s }").expect("no fault");

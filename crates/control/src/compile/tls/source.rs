@@ -5,7 +5,7 @@
 //! read now. See `watch.rs` for who reads again.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -48,7 +48,7 @@ pub(super) struct Read {
 }
 
 /// Tells whether any file has changed: its time, size, and identity; `None`: it is not there.
-pub(super) type Fingerprint = BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>;
+pub(in crate::compile) type Fingerprint = BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>;
 
 /// What a directory holds under one name.
 #[derive(Debug, Default)]
@@ -130,8 +130,9 @@ impl Source {
     }
 }
 
-fn look(file: &FilePath) -> Option<(SystemTime, u64, u64)> {
-    let found = std::fs::metadata(&**file).ok()?;
+/// How a file looks now.
+pub(in crate::compile) fn look(file: &Path) -> Option<(SystemTime, u64, u64)> {
+    let found = std::fs::metadata(file).ok()?;
     let identity = std::os::unix::fs::MetadataExt::ino(&found);
     Some((found.modified().ok()?, found.len(), identity))
 }

@@ -1,5 +1,6 @@
 //! Sets of descriptors from files.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
@@ -8,8 +9,7 @@ use protox::file::{
     ChainFileResolver, File as ProtoFile, FileResolver, GoogleFileResolver, IncludeFileResolver,
 };
 
-use crate::compile::report::Report;
-use crate::config::{FilePath, ProtosConfig};
+use crate::config::{FilePath, ProtosConfig, TranscodeConfig};
 
 /// The largest file with descriptors.
 pub(super) const DESCRIPTORS_BYTES_MAX: u64 = 64 << 20;
@@ -24,8 +24,28 @@ const ANNOTATIONS: [(&str, &str); 3] = [
 /// Finds [`ANNOTATIONS`] where no directory has them.
 struct Annotations;
 
+/// What files say.
+pub(super) struct Read {
+    /// An encoded set of descriptors; `None`: there is a problem.
+    pub(super) set: Option<Vec<u8>>,
+    /// Everything that it was read from.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// What is wrong, by key.
+    pub(super) problems: Vec<(String, String)>,
+}
+
 /// Reads an encoded set.
-pub(super) fn descriptors(file: &FilePath) -> Result<Vec<u8>, String> {
+fn descriptors(file: &FilePath) -> Read {
+    let files = BTreeSet::from([file.0.clone()]);
+    match encoded(file) {
+        Ok(set) => Read { set: Some(set), files, problems: Vec::new() },
+        Err(problem) => {
+            Read { set: None, files, problems: vec![("descriptors".to_owned(), problem)] }
+        }
+    }
+}
+
+fn encoded(file: &FilePath) -> Result<Vec<u8>, String> {
     let told = |error: io::Error| format!("can not read {file}: {error}");
     let mut set = Vec::new();
     let opened = File::open(&file.0).map_err(told)?;
@@ -39,15 +59,21 @@ pub(super) fn descriptors(file: &FilePath) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Reads what the files of a configuration say, if files are where it comes from.
+pub(super) fn read(config: &TranscodeConfig) -> Option<Read> {
+    match (&config.descriptors, &config.protos) {
+        (Some(file), _) => Some(descriptors(file)),
+        (None, Some(files)) => Some(protos(files)),
+        (None, None) => None,
+    }
+}
+
 /// Compiles `.proto` files with all that they import, comments included.
-pub(super) fn protos(
-    path: &str,
-    config: &ProtosConfig,
-    report: &mut Report<'_>,
-) -> Option<Vec<u8>> {
+fn protos(config: &ProtosConfig) -> Read {
+    let mut files: BTreeSet<PathBuf> = config.files.iter().map(|file| file.0.clone()).collect();
     if config.files.is_empty() {
-        report.error(format!("{path}.files"), "no file is listed");
-        return None;
+        let problems = vec![("protos.files".to_owned(), "no file is listed".to_owned())];
+        return Read { set: None, files, problems };
     }
     let include = match config.include.as_slice() {
         [] => parents(&config.files),
@@ -59,14 +85,17 @@ pub(super) fn protos(
     resolver.add(Annotations);
     let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler.include_imports(true).include_source_info(true);
-    let mut is_whole = true;
+    let mut problems = Vec::new();
     for (at, file) in config.files.iter().enumerate() {
         // Others go on: all that is wrong is told at once.
-        let opened = compiler.open_file(&file.0).map(drop).map_err(|error| place(&error));
-        is_whole &= report.ok(format!("{path}.files[{at}]"), opened).is_some();
+        if let Err(error) = compiler.open_file(&file.0) {
+            problems.push((format!("protos.files[{at}]"), place(&error)));
+        }
     }
+    files.extend(compiler.files().filter_map(|file| file.path()).map(PathBuf::from));
     // Not by way of `prost_types`, which would lose the annotations.
-    is_whole.then(|| compiler.encode_file_descriptor_set())
+    let set = problems.is_empty().then(|| compiler.encode_file_descriptor_set());
+    Read { set, files, problems }
 }
 
 impl FileResolver for Annotations {

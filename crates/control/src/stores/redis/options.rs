@@ -188,7 +188,7 @@ impl RedisOptions {
     }
 
     /// What is wrong, if anything is.
-    pub(super) fn check(&self) -> Result<(), OptionsError> {
+    pub(crate) fn check(&self) -> Result<(), OptionsError> {
         if !(1..=CONNECTIONS_MAX).contains(&self.connections) {
             return Err(OptionsError::Connections(self.connections));
         }

@@ -80,7 +80,7 @@ impl Connection {
 /// Gives back so many bytes of a stream's window, if the peer still sends.
 #[inline]
 pub(super) fn owe(stream: &mut Stream, bytes: u32, out: &mut Vec<u8>) {
-    if !stream.state.receives() || stream.flags.discards {
+    if !stream.state.receives() || (stream.flags.discards && stream.lingering.is_none()) {
         return;
     }
     stream.credit.owe(bytes);

@@ -61,6 +61,7 @@ impl Connection {
         }
         match takes {
             Ok(()) if stream.is_none() && ends => self.end_discarded(key),
+            Ok(()) if stream.is_none() => self.linger(key, data),
             Ok(()) => {}
             Err(fault) => self.punish_data(header.stream, fault)?,
         }

@@ -126,6 +126,10 @@ impl Connection {
                     self.finish_drain();
                     continue;
                 }
+                Timer::Linger => {
+                    self.end_lingering();
+                    continue;
+                }
                 Timer::Stall => match self.check_progress() {
                     Ok(()) => continue,
                     Err(error) => error,

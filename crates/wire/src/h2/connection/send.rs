@@ -171,8 +171,9 @@ impl Connection {
         self.stream_closed(stream);
     }
 
-    /// Resets a stream once all its waiting data is sent: what a server does that has answered without
-    /// reading the whole request. What still comes of the request is dropped.
+    /// Ends a stream once all its waiting data is sent: what a server does that has answered without reading
+    /// the whole request. What still comes of the request is dropped. Behind a complete reply the stream is
+    /// reset only if the peer goes on for long (`lingering.rs`).
     pub fn reset_after_data(&mut self, stream: StreamKey, code: ErrorCode) {
         let Some(found) = self.streams.get_mut(stream) else { return };
         match &mut found.waiting {
@@ -180,7 +181,7 @@ impl Connection {
                 waiting.reset = Some(code);
                 found.flags.discards = true;
             }
-            None => self.reset(stream, code),
+            None => self.end_after_reply(stream, code),
         }
     }
 

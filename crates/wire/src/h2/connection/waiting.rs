@@ -104,7 +104,7 @@ impl Connection {
             Tail::Trailers => self.send_trailers(key, &waiting.trailers),
         }
         if let Some(code) = waiting.reset {
-            self.reset(key, code);
+            self.end_after_reply(key, code);
         }
         self.pool.give_back(waiting);
     }

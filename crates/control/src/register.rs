@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::task::JoinHandle;
 
 pub use self::etcd::EtcdKey;
@@ -109,23 +109,26 @@ async fn run(options: RegisterOptions, up: Arc<Up>, ended: oneshot::Receiver<()>
     match options {
         RegisterOptions::Zookeeper(at) => {
             let mut held = zookeeper::Held::default();
-            if until(ended, zookeeper::keep(&at, &mut held, &up)).await {
+            if until(ended, zookeeper::keep(&at, &mut held, &up)).await.is_ok() {
                 zookeeper::remove(&at, &held).await;
             }
         }
         RegisterOptions::Etcd(at) => {
             let mut held = None;
-            if until(ended, etcd::keep(&at, &mut held, &up)).await {
+            if until(ended, etcd::keep(&at, &mut held, &up)).await.is_ok() {
                 etcd::remove(&at, held).await;
             }
         }
     }
 }
 
-/// Works until it is told to end. False: whoever would tell has gone.
-async fn until(ended: oneshot::Receiver<()>, work: impl Future<Output = Infallible>) -> bool {
+/// Works until it is told to end. An error: whoever would tell has gone.
+async fn until(
+    ended: oneshot::Receiver<()>,
+    work: impl Future<Output = Infallible>,
+) -> Result<(), RecvError> {
     tokio::select! {
-        ended = ended => ended.is_ok(),
+        ended = ended => ended,
         never = work => match never {},
     }
 }

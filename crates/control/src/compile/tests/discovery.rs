@@ -79,7 +79,10 @@ fn what_is_wrong_with_a_source_is_told_at_its_place() {
             "{ kubernetes: { service: 'a&b', port: grpc, plaintext: true } }",
             "kubernetes.service: expected a name",
         ),
-        ("{ kubernetes: { service: a, plaintext: true } }", "kubernetes.port: expected the name"),
+        (
+            "{ kubernetes: { service: a, port: '', plaintext: true } }",
+            "kubernetes.port: expected the name",
+        ),
         (
             "{ kubernetes: { service: a, port: b, plaintext: true, tls: {} } }",
             "kubernetes.tls: plain",

@@ -13,6 +13,7 @@ mod explain;
 mod filters;
 mod forward;
 mod forwarding;
+mod health;
 mod http1;
 mod http2;
 mod listeners;
@@ -44,6 +45,7 @@ pub use transcode::DescriptorWatch;
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded, UpstreamConfig};
 use crate::discovery::Wanted;
+use crate::health::Checks;
 use crate::reflection::refresh::Refresh;
 use crate::register::RegisterOptions;
 use report::Report;
@@ -61,6 +63,8 @@ pub struct Compiled {
     pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Nodes that are asked whether they are well.
+    pub checks: Vec<Arc<Checks>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
     /// Where the gateway registers itself.
@@ -95,6 +99,7 @@ pub fn compile(
         return Err(report.into_faults());
     }
     let upstreams = upstreams::finish(plans, &opened, previous, &mut next);
+    previous.retire_missing(&next);
     let access_log = match &config.access_log {
         None => AccessLog::Off,
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
@@ -102,10 +107,21 @@ pub fn compile(
     let watches = std::mem::take(&mut next.watches);
     let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
+    let checks = std::mem::take(&mut next.checks);
     let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, register, next })
+    Ok(Compiled {
+        snapshot,
+        warnings,
+        watches,
+        descriptors,
+        refreshes,
+        checks,
+        discovered,
+        register,
+        next,
+    })
 }
 
 /// The configuration of a draft, or every fault in it.

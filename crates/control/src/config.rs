@@ -18,6 +18,8 @@ mod fault;
 mod filter;
 mod form;
 mod forwarding;
+mod health;
+mod health_check;
 mod listener;
 mod path;
 mod process;
@@ -65,6 +67,11 @@ pub use filter::{
 pub use form::TextForm;
 pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
+};
+pub use health::{Curve, FailureWord, OutlierConfig, Percent, ShareError, SlowStartConfig};
+pub use health_check::{
+    CheckMethod, GrpcCheckConfig, HealthCheckConfig, HttpCheckConfig, InitialWord, ProbeConfig,
+    StatusRange, TcpCheckConfig,
 };
 pub use listener::{
     ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, PassthroughRule,

@@ -12,6 +12,7 @@ mod directory;
 mod error;
 mod load;
 pub mod logging;
+mod nodes;
 mod notify;
 mod open;
 mod phase;
@@ -38,13 +39,13 @@ pub(crate) use open::OpenStores;
 pub use state::{Order, Refused, Shared};
 
 use crate::access_log::AccessLog;
-use crate::admin;
 use crate::compile::{self, Previous, worker_count};
 use crate::config::{Fault, Loaded, Severity};
 use crate::discovery::Discovery;
 use crate::signals::{Request, Signals};
 use crate::stores::Stores;
 use crate::stores::jobs::{self, QUEUED_JOBS_MAX};
+use crate::{admin, health};
 use directory::state_directory;
 use notify::State;
 use phase::Phase;
@@ -69,6 +70,8 @@ pub struct Daemon {
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     certificates: JoinHandle<()>,
     refreshes: JoinHandle<()>,
+    nodes: JoinHandle<()>,
+    checks: JoinHandle<()>,
     path: PathBuf,
     previous: Previous,
 }
@@ -133,6 +136,10 @@ impl Daemon {
         let shared = Arc::new(Shared::new(&running, current, known, log.stats().clone(), sender));
         let certificates = tokio::spawn(certificates::watch(shared.clone()));
         let refreshes = tokio::spawn(refreshes::follow(shared.clone()));
+        let nodes = tokio::spawn(nodes::follow(shared.clone()));
+        let source = shared.clone();
+        let current = move || source.current().checks.clone();
+        let checks = tokio::spawn(health::follow(shared.health.clone(), current));
         let mut daemon = Self {
             shared,
             orders,
@@ -143,6 +150,8 @@ impl Daemon {
             admin: None,
             certificates,
             refreshes,
+            nodes,
+            checks,
             path: path.to_owned(),
             previous,
         };
@@ -318,6 +327,8 @@ impl Daemon {
         }
         self.certificates.abort();
         self.refreshes.abort();
+        self.nodes.abort();
+        self.checks.abort();
         if let Some((_, task)) = self.admin.take() {
             task.abort();
         }

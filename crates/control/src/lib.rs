@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod demo;
 pub mod discovery;
 pub mod etcd;
+pub mod health;
 pub mod host;
 pub mod metrics;
 pub mod offline;

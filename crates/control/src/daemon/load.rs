@@ -14,6 +14,7 @@ use crate::access_log::{Destination, Format, Settings};
 use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::discovery::Wanted;
+use crate::health::Checks;
 use crate::reflection::refresh::Refresh;
 use crate::register::RegisterOptions;
 use crate::stores::Stores;
@@ -33,6 +34,8 @@ pub struct Current {
     pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Nodes that are asked whether they are well.
+    pub checks: Vec<Arc<Checks>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
     /// Where the gateway registers itself.
@@ -78,6 +81,7 @@ pub(super) async fn build(
             watches,
             descriptors,
             refreshes,
+            checks,
             discovered,
             register,
             next,
@@ -92,6 +96,7 @@ pub(super) async fn build(
             watches,
             descriptors,
             refreshes,
+            checks,
             discovered,
             register,
             loaded_at,

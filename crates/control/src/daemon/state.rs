@@ -18,6 +18,7 @@ use crate::access_log::LogStats;
 use crate::compile::Look;
 use crate::config::Fault;
 use crate::discovery::Discovery;
+use crate::health::Board;
 use crate::metrics::Condition;
 use crate::register::Register;
 use crate::stores::Stores;
@@ -59,6 +60,8 @@ pub struct Shared {
     pub register: Register,
     /// What became of the access log.
     pub log: Arc<LogStats>,
+    /// What came of asking nodes whether they are well.
+    pub health: Arc<Board>,
     /// The listeners that were opened at the start.
     pub listeners: Vec<(Arc<str>, SocketAddr)>,
     current: ArcSwap<Current>,
@@ -101,6 +104,7 @@ impl Shared {
             discovery: known.discovery,
             register: Register::default(),
             log,
+            health: Arc::default(),
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),
             changed: Notify::new(),

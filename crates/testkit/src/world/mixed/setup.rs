@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::filter::Chain;
+use narrows_gateway::outlier::Detection;
 use narrows_gateway::passthrough::Passthrough;
 use narrows_gateway::route::{Match, PathMatch};
 use narrows_gateway::snapshot::{
@@ -174,7 +175,8 @@ fn balanced(place: &Place, old: Option<&Upstream>) -> Balanced {
         _ => Endpoints::following(&Endpoints::new(1), members, Time::ZERO),
     };
     let (endpoints, policy) = (Arc::new(endpoints), Policy::RoundRobin);
-    Balanced { endpoints, policy, rules: Rules::default() }
+    let (rules, outliers) = (Rules::default(), Detection::default());
+    Balanced { endpoints, policy, rules, outliers, slow_start: None }
 }
 
 fn transcoding() -> &'static Arc<Transcoding> {

@@ -112,7 +112,8 @@ fn balanced(policy: &str) -> Targets {
     let hash_on = HashOn::new(vec![HashKey::Template(Template::parse("{header.jobid}").unwrap())]);
     let rules = Rules { hash_on, ..Rules::default() };
     let (endpoints, outliers) = (Arc::new(endpoints), Detection::default());
-    Targets::Balanced(Balanced { endpoints, policy, rules, outliers, slow_start: None })
+    let balanced = Balanced { endpoints, policy, rules, outliers, slow_start: None };
+    Targets::Balanced(Box::new(balanced))
 }
 
 /// One direction in each buffer.

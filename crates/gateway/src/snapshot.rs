@@ -239,7 +239,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub enum Targets {
     /// A set of nodes, one of which is chosen for each call.
-    Balanced(Balanced),
+    Balanced(Box<Balanced>),
     /// The answer of a store.
     Lookup(Lookup),
     /// What the caller of a forward proxy names, if its address is in one of these networks.

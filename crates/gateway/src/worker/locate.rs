@@ -10,7 +10,6 @@ use narrows_wire::Time;
 
 use super::failure::Failure;
 use super::{KNOWN_TARGETS_MAX, Worker};
-use crate::balance::{Balanced, Rules};
 use crate::control::{Answer, Job, Ticket};
 use crate::exchange::{Stage, Wait};
 use crate::io::Io;
@@ -201,12 +200,11 @@ impl<I: Io> Worker<I> {
         let active = exchange.active.clone();
         let lookup = match active.snapshot.upstreams.get(exchange.upstream).map(|it| &it.targets) {
             Some(Targets::Lookup(lookup)) => lookup,
-            Some(Targets::Balanced(Balanced {
-                rules: Rules { sticky: Some(sticky), .. }, ..
-            })) => {
+            Some(Targets::Balanced(balanced)) => {
+                let Some(sticky) = &balanced.rules.sticky else { return };
                 return self.fail_late(key, &sticky.store, sticky.budget);
             }
-            Some(Targets::Balanced(_) | Targets::Asked(_)) | None => return,
+            Some(Targets::Asked(_)) | None => return,
         };
         match self.use_stale(key, lookup) {
             Ok(true) => {}

@@ -254,7 +254,7 @@ impl Scene {
             outliers,
             slow_start,
         };
-        let snapshot = sent_to(&world.snapshot, Targets::Balanced(balanced), grace);
+        let snapshot = sent_to(&world.snapshot, Targets::Balanced(Box::new(balanced)), grace);
         world.snapshot = snapshot.clone();
         world.mailbox.post(Command::Apply(snapshot));
         let mut scene = Self { world, endpoints, clients: 0 };

@@ -336,7 +336,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             Some(nodes) => {
                 let mut nodes = nodes();
                 nodes.rules.sticky = plan.limits.sticky.map(|sticky| sticky(store));
-                Targets::Balanced(nodes)
+                Targets::Balanced(Box::new(nodes))
             }
             None => Targets::Lookup(lookup(store)),
         },

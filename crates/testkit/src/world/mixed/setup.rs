@@ -151,7 +151,7 @@ fn upstream(place: &Place, model: &Upstream, old: Option<&Upstream>) -> Upstream
         name: place.name.into(),
         protocol: Protocol { speaks: place.speaks, tls: None },
         tls: model.tls.clone(),
-        targets: Targets::Balanced(balanced(place, old)),
+        targets: Targets::Balanced(Box::new(balanced(place, old))),
         transcoding,
         h2: model.h2.clone(),
         h1: model.h1.clone(),

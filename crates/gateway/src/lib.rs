@@ -17,6 +17,7 @@ pub mod filter;
 pub mod forward;
 pub mod forwarding;
 pub mod io;
+pub mod keepalive;
 pub mod link;
 pub mod lookup;
 pub mod passthrough;

@@ -41,6 +41,7 @@ mod flushed;
 mod health;
 mod hedge;
 mod hop;
+mod keepalive;
 mod links;
 mod listen;
 mod locate;

@@ -14,12 +14,16 @@ mod closes;
 mod control;
 mod filters;
 #[cfg(test)]
+mod keepalive;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod matrix;
 mod mixed;
 mod net;
 mod node;
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod retry;
 mod rng;

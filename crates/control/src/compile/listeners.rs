@@ -154,6 +154,7 @@ fn listener(
         timeouts: timeouts::compile(&config.timeouts.of_calls()),
         forwarding,
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
+        keepalive: timeouts::keepalive(config.keepalive),
         max_connection_age: config.max_connection_age.duration(),
         backlog: config.backlog,
         max_connections: config.max_connections as usize,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Network};
 use super::forwarding::ForwardingConfig;
 use super::secret::Secret;
-use super::timeouts::ListenerTimeouts;
+use super::timeouts::{KeepaliveConfig, ListenerTimeouts};
 use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
@@ -56,6 +56,8 @@ pub struct ListenerConfig {
     pub timeouts: ListenerTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
     pub idle_timeout: Limit<Period>,
+    /// PINGs for clients that say nothing, over HTTP/2.
+    pub keepalive: KeepaliveConfig,
     /// A connection is drained (GOAWAY, open streams finish) after this long, with 10 % jitter, so
     /// that clients spread again over all gateways. `none` or 0: never.
     pub max_connection_age: Limit<Period>,
@@ -203,6 +205,7 @@ impl Default for ListenerConfig {
             forwarding: ForwardingConfig::default(),
             timeouts: ListenerTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(120))),
+            keepalive: KeepaliveConfig::default(),
             max_connection_age: Limit(None),
             backlog: 1024,
             max_connections: 20_000,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use narrows_wire::Time;
 use narrows_wire::codec::ErrorCode;
 
+use super::keepalive::is_watched;
 use super::{Owner, Worker};
 use crate::closes::Close;
 use crate::exchange::{Stage, Wait};
@@ -57,7 +58,8 @@ impl<I: Io> Worker<I> {
             until if until > self.now => until,
             _ => Time::NEVER,
         };
-        link.codec.deadline().min(link.due).min(idle).min(throttled)
+        let quiet = if is_watched(link, self.now) { link.watch.due() } else { Time::NEVER };
+        link.codec.deadline().min(link.due).min(idle).min(throttled).min(quiet)
     }
 
     fn idle_limit(&self, link: &Link<I::Socket>) -> Duration {
@@ -77,6 +79,9 @@ impl<I: Io> Worker<I> {
             link.throttled_until = Time::ZERO;
             link.starved = true;
             self.mark_dirty(key);
+        }
+        if !self.look_after_peer(key) {
+            return;
         }
         let Some(link) = self.links.get_mut(key) else { return };
         if link.codec.deadline() <= now {

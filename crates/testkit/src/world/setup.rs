@@ -229,6 +229,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(30),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: age_max(plan),
         backlog: 128,
         max_connections: plan.limits.connections_max.unwrap_or(1000),
@@ -335,6 +336,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: age_max(plan),
         max_connections: if plan.tight { 1 } else { 4 },
         retry_budget: RetryBudget::default(),

@@ -136,7 +136,7 @@ pub struct Link<S> {
     pub calls: u64,
     /// Exchanges that wait for the peer's SETTINGS: tunnels, which it may not take.
     pub unsettled: Vec<Key>,
-    /// Whether it is too old to take calls.
+    /// Whether it is as old as is allowed, and takes no more calls.
     pub retired: bool,
     /// Whether the memory that only a busy link needs was given back.
     pub shrunk: bool,

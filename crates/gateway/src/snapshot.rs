@@ -83,6 +83,8 @@ pub struct Listener {
     pub keepalive: Keepalive,
     /// A connection is drained after this long, with 10 % jitter; `None`: never.
     pub max_connection_age: Option<Duration>,
+    /// What is left on it ends this long after that; `None`: it is waited for.
+    pub max_connection_age_grace: Option<Duration>,
     /// The kernel's queue of connections not yet accepted.
     pub backlog: u32,
     /// Connections open at once, over all workers together; more are not accepted until some close.

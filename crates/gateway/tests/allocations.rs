@@ -272,6 +272,7 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         idle_timeout: Duration::from_secs(30),
         keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
+        max_connection_age_grace: None,
         backlog: 128,
         max_connections: 1000,
         tcp_keepalive: Duration::from_secs(60),

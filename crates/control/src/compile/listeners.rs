@@ -156,6 +156,7 @@ fn listener(
         idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
         keepalive: timeouts::keepalive(config.keepalive),
         max_connection_age: config.max_connection_age.duration(),
+        max_connection_age_grace: config.max_connection_age_grace.duration(),
         backlog: config.backlog,
         max_connections: config.max_connections as usize,
         tcp_keepalive: config.tcp_keepalive.0,

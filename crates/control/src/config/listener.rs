@@ -61,6 +61,9 @@ pub struct ListenerConfig {
     /// A connection is drained (GOAWAY, open streams finish) after this long, with 10 % jitter, so
     /// that clients spread again over all gateways. `none` or 0: never.
     pub max_connection_age: Limit<Period>,
+    /// Calls that are still open on it this long after that end with UNAVAILABLE. `none` or 0: they may take
+    /// their time.
+    pub max_connection_age_grace: Limit<Period>,
     /// Connections that the kernel keeps for us until they are accepted.
     #[schemars(range(min = 1, max = 65535))]
     pub backlog: u32,
@@ -207,6 +210,7 @@ impl Default for ListenerConfig {
             idle_timeout: Limit(Some(Period::seconds(120))),
             keepalive: KeepaliveConfig::default(),
             max_connection_age: Limit(None),
+            max_connection_age_grace: Limit(None),
             backlog: 1024,
             max_connections: 20_000,
             tcp_keepalive: Period::seconds(60),

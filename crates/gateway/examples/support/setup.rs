@@ -99,6 +99,7 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
         idle_timeout: Duration::from_secs(120),
         keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
+        max_connection_age_grace: None,
         backlog: 1024,
         max_connections: 10_000,
         tcp_keepalive: Duration::from_secs(60),

@@ -125,8 +125,12 @@ impl<I: Io> Worker<I> {
     fn on_old(&mut self, key: Key) {
         let now = self.now;
         let Some(link) = self.links.get_mut(key) else { return };
-        if link.is_downstream() {
-            link.due = Time::NEVER;
+        if let Side::Downstream(listener) = &link.side {
+            let grace = listener.max_connection_age_grace;
+            if std::mem::replace(&mut link.retired, true) {
+                return self.end_old(key);
+            }
+            link.due = grace.map_or(Time::NEVER, |grace| now + grace);
             link.ending.leave(Close::Age);
             link.codec.drain(now);
             self.mark_dirty(key);
@@ -139,6 +143,18 @@ impl<I: Io> Worker<I> {
                 link.ending.leave(Close::Age);
                 link.due = Time::NEVER;
             }
+        }
+    }
+
+    /// What is left on the old connection of a client has had its grace.
+    fn end_old(&mut self, key: Key) {
+        let tags = self.links.get(key).map(|link| link.codec.tags()).unwrap_or_default();
+        for tag in tags {
+            self.fail(Key::unpack(tag), Cause::ConnectionAge, String::new());
+        }
+        if let Some(link) = self.links.get_mut(key) {
+            link.codec.close(ErrorCode::NO_ERROR, "too old");
+            self.close_link(key, Close::Age);
         }
     }
 

@@ -231,6 +231,7 @@ fn snapshot(store: &Arc<Store>, plan: Plan, before: Option<&Snapshot>) -> Snapsh
         idle_timeout: Duration::from_secs(30),
         keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: age_max(plan),
+        max_connection_age_grace: None,
         backlog: 128,
         max_connections: plan.limits.connections_max.unwrap_or(1000),
         tcp_keepalive: Duration::from_secs(60),

@@ -12,6 +12,8 @@ mod client;
 #[cfg(test)]
 mod closes;
 mod control;
+#[cfg(test)]
+mod crowd;
 mod filters;
 #[cfg(test)]
 mod keepalive;

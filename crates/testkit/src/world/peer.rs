@@ -24,6 +24,8 @@ pub(super) struct Peer {
     pub(super) pings: usize,
     /// Streams that are open: their heads have come.
     pub(super) streams: Vec<StreamKey>,
+    /// Those whose replies have not begun.
+    fresh: Vec<StreamKey>,
     /// Streams that ended early.
     pub(super) resets: usize,
     /// What the calls of a client ended with.
@@ -43,6 +45,7 @@ impl Peer {
             is_deaf: false,
             pings: 0,
             streams: vec![],
+            fresh: vec![],
             resets: 0,
             statuses: vec![],
             last: None,
@@ -60,6 +63,11 @@ impl Peer {
     pub(super) fn node(net: &Net, address: SocketAddr, config: Config, now: Time) -> Option<Self> {
         let socket = net.accept_actor(address)?;
         Some(Self::new(socket, Role::Server, config, now))
+    }
+
+    /// Streams that a client may open now.
+    pub(super) fn capacity(&self) -> usize {
+        self.h2.capacity()
     }
 
     /// Begins a call that does not end by itself.
@@ -111,12 +119,14 @@ impl Peer {
             match event {
                 Event::Head { stream, end, .. } => {
                     self.streams.push(stream);
+                    self.fresh.push(stream);
                     self.end(&head, end);
                 }
                 Event::Trailers { .. } => self.end(&head, End::Stream),
                 Event::Reset { stream, .. } => {
                     self.resets += 1;
                     self.streams.retain(|open| *open != stream);
+                    self.fresh.retain(|open| *open != stream);
                     self.h2.release(stream);
                 }
                 _ => {}
@@ -127,6 +137,16 @@ impl Peer {
     fn end(&mut self, head: &Head, end: End) {
         if let Some(status) = head.get(Name::GrpcStatus).filter(|_| end == End::Stream) {
             self.statuses.push(String::from_utf8_lossy(status).into_owned());
+        }
+    }
+
+    /// A node begins the replies to what has come since the last time. They do not end.
+    pub(super) fn begin_replies(&mut self) {
+        let mut head = Head::new();
+        head.push(Name::Status, b"200", Indexing::MayRepeat);
+        head.push(Name::ContentType, b"application/grpc", Indexing::MayRepeat);
+        for stream in self.fresh.drain(..) {
+            self.h2.send_head(stream, &head, End::Open);
         }
     }
 

@@ -95,7 +95,7 @@ pub use store::{
     EmbeddedConfig, HashFields, HashForm, RedisConfig, RedisTls, SentinelConfig, StoreConfig,
     Topology, ValueForm,
 };
-pub use timeouts::{CallTimeouts, ListenerTimeouts};
+pub use timeouts::{CallTimeouts, KeepaliveConfig, ListenerTimeouts};
 pub use tls::{CertificatePair, CertificateSource, ListenerTls, TlsVersion};
 pub use transcode::{
     DefaultsWord, EnumWord, NamesWord, PrintConfig, ProtosConfig, ReflectionConfig,

@@ -55,7 +55,9 @@ closes! {
     PeerFin "peer_fin"
     /// The peer, or what stands between, cut the connection.
     PeerReset "peer_reset"
-    /// The network failed otherwise: keepalive went unanswered, no route.
+    /// It said nothing, and did not answer PING.
+    KeepaliveTimeout "keepalive_timeout"
+    /// The network failed otherwise: keepalive of TCP went unanswered, no route.
     Network "network"
     /// TLS failed after its handshake.
     Tls "tls"

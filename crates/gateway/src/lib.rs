@@ -18,6 +18,7 @@ pub mod filter;
 pub mod forward;
 pub mod forwarding;
 pub mod io;
+pub mod keepalive;
 pub mod link;
 pub mod lookup;
 pub mod outlier;

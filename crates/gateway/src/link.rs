@@ -15,6 +15,7 @@ use narrows_wire::Time;
 use crate::closes::Ending;
 use crate::forwarding::Peer;
 use crate::io::Socket;
+use crate::keepalive::Watch;
 use crate::slab::Key;
 use crate::snapshot::Listener;
 use crate::sources::SourceSeat;
@@ -135,12 +136,14 @@ pub struct Link<S> {
     pub calls: u64,
     /// Exchanges that wait for the peer's SETTINGS: tunnels, which it may not take.
     pub unsettled: Vec<Key>,
-    /// Whether it is too old to take calls.
+    /// Whether it is as old as is allowed, and takes no more calls.
     pub retired: bool,
     /// Whether the memory that only a busy link needs was given back.
     pub shrunk: bool,
     /// When it last had a stream or was opened.
     pub last_used: Time,
+    /// Whether its peer is still there.
+    pub watch: Watch,
     /// Its timer and when that fires.
     pub timer: Option<(TimerKey, Time)>,
     /// Bytes of the protocol given to the socket or TLS so far.
@@ -200,6 +203,7 @@ impl<S: Socket> Link<S> {
             retired: false,
             shrunk: false,
             last_used: now,
+            watch: Watch::NONE,
             timer: None,
             written: 0,
             closing_mark: 0,

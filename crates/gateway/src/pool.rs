@@ -18,6 +18,9 @@ use crate::snapshot::{ClientTls, Speaks};
 /// peers take no fewer).
 pub const STREAMS_ASSUMED: u32 = 100;
 
+/// Nodes whose complaints of too many PINGs are remembered, the last ones.
+const COMPLAINERS_MAX: usize = 256;
+
 /// What tells nodes apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -79,6 +82,9 @@ pub struct Pool {
     by_identity: HashMap<Identity, Key>,
     /// Addresses of names that targets are written with.
     pub names: HashMap<Box<str>, Resolved>,
+    /// Who has complained of too many PINGs, and how often, the latest last. A node is forgotten when its connection
+    /// ends, as it does for just that.
+    complainers: VecDeque<(SocketAddr, u32)>,
 }
 
 // === impl Pool ===
@@ -137,6 +143,23 @@ impl Pool {
         }
     }
 
+    /// How often who is at this address has complained of too many PINGs.
+    pub fn complaints(&self, address: SocketAddr) -> u32 {
+        let known = self.complainers.iter().find(|(known, _)| *known == address);
+        known.map_or(0, |(_, complaints)| *complaints)
+    }
+
+    /// Who is at this address complains for so many times by now. Connections that complain of the same are one
+    /// complaint.
+    pub fn note_complaints(&mut self, address: SocketAddr, complaints: u32) {
+        let complaints = complaints.max(self.complaints(address));
+        self.complainers.retain(|(known, _)| *known != address);
+        if self.complainers.len() == COMPLAINERS_MAX {
+            self.complainers.pop_front();
+        }
+        self.complainers.push_back((address, complaints));
+    }
+
     /// Number of nodes.
     pub fn len(&self) -> usize {
         self.by_identity.len()
@@ -145,5 +168,24 @@ impl Pool {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_identity.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_complaints_are_remembered() {
+        let address = |port: usize| SocketAddr::from(([192, 0, 2, 1], port as u16));
+        let mut pool = Pool::default();
+        for port in 1..=COMPLAINERS_MAX {
+            pool.note_complaints(address(port), 1);
+        }
+        pool.note_complaints(address(1), 2);
+        pool.note_complaints(address(1), 1);
+        assert_eq!([1, 2, 3].map(|port| pool.complaints(address(port))), [2, 1, 1]);
+        pool.note_complaints(address(COMPLAINERS_MAX + 1), 1);
+        assert_eq!([1, 2, 3].map(|port| pool.complaints(address(port))), [2, 0, 1]);
     }
 }

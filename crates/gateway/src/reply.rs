@@ -38,6 +38,7 @@ pub enum Cause {
     Overflow,
     AcquireTimeout,
     Draining,
+    ConnectionAge,
     Deadline,
     LateBeforeWrite,
     TotalTimeout,
@@ -121,6 +122,7 @@ table! {
     Overflow          ResourceExhausted 429 "UO"   "overflow"           "too many calls wait for a stream to the node"
     AcquireTimeout    Unavailable       503 "UO"   "acquire_timeout"    "no stream to the node became free in time"
     Draining          Unavailable       503 "LR"   "draining"           "the gateway is shutting down"
+    ConnectionAge     Unavailable       503 "LR"   "connection_age"     "the connection has been open for as long as is allowed"
     Deadline          DeadlineExceeded  504 "DT"   "deadline"           "the deadline of the call has passed"
     LateBeforeWrite   DeadlineExceeded  504 "DT"   "late_before_write"  "the time of the call was over before it was sent"
     TotalTimeout      DeadlineExceeded  504 "DT"   "total_timeout"      "the call took longer than its route allows"

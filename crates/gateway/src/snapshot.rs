@@ -16,6 +16,7 @@ use crate::drained::Drained;
 use crate::filter::Chain;
 use crate::forward::Forward;
 use crate::forwarding::Forwarding;
+use crate::keepalive::Keepalive;
 use crate::lookup::Store;
 use crate::passthrough::Passthrough;
 use crate::retry::{Retry, RetryBudget};
@@ -79,8 +80,12 @@ pub struct Listener {
     pub forwarding: Forwarding,
     /// A connection without streams is closed after this long.
     pub idle_timeout: Duration,
+    /// When clients are asked for signs of life.
+    pub keepalive: Keepalive,
     /// A connection is drained after this long, with 10 % jitter; `None`: never.
     pub max_connection_age: Option<Duration>,
+    /// What is left on it ends this long after that; `None`: it is waited for.
+    pub max_connection_age_grace: Option<Duration>,
     /// The kernel's queue of connections not yet accepted.
     pub backlog: u32,
     /// Connections open at once, over all workers together; more are not accepted until some close.
@@ -220,6 +225,8 @@ pub struct Upstream {
     pub timeouts: Timeouts,
     /// A connection without streams is closed after this long.
     pub idle_timeout: Duration,
+    /// When nodes are asked for signs of life.
+    pub keepalive: Keepalive,
     /// A connection takes no new calls after this long, with 10 % jitter; `None`: never.
     pub max_connection_age: Option<Duration>,
     /// Connections to one node, per worker.

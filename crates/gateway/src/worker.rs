@@ -42,6 +42,7 @@ mod health;
 mod hedge;
 mod hop;
 mod judge;
+mod keepalive;
 mod links;
 mod listen;
 mod locate;

@@ -270,7 +270,9 @@ fn snapshot(node: SocketAddr) -> Snapshot {
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(30),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
+        max_connection_age_grace: None,
         backlog: 128,
         max_connections: 1000,
         tcp_keepalive: Duration::from_secs(60),
@@ -339,6 +341,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
             ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(20),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
         max_connections: 4,
         retry_budget: RetryBudget::default(),

@@ -12,9 +12,13 @@ mod client;
 #[cfg(test)]
 mod closes;
 mod control;
+#[cfg(test)]
+mod crowd;
 mod filters;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod keepalive;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
@@ -22,6 +26,8 @@ mod matrix;
 mod mixed;
 mod net;
 mod node;
+#[cfg(test)]
+mod peer;
 #[cfg(test)]
 mod retry;
 mod rng;

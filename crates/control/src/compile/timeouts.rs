@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use narrows_gateway::keepalive::Keepalive;
 use narrows_gateway::timeout::{NEVER, Timeouts};
 
-use crate::config::{CallTimeouts, Limit, Period};
+use crate::config::{CallTimeouts, KeepaliveConfig, Limit, Period};
 
 /// How long bytes may wait without progress where nothing is written.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,6 +29,11 @@ pub(super) fn compile(config: &CallTimeouts) -> Timeouts {
 /// What the engines of connections to nodes have for all their calls.
 pub(super) fn write(config: &CallTimeouts) -> Duration {
     limit(config.write).unwrap_or(WRITE_TIMEOUT)
+}
+
+/// When peers are asked for signs of life.
+pub(super) fn keepalive(config: KeepaliveConfig) -> Keepalive {
+    Keepalive { interval: config.interval.duration(), timeout: config.timeout.0 }
 }
 
 fn limit(written: Option<Limit<Period>>) -> Option<Duration> {

@@ -209,6 +209,7 @@ pub(super) fn finish(
             drain_timeout: config.drain_timeout.duration(),
             timeouts: timeouts::compile(&config.timeouts),
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
+            keepalive: timeouts::keepalive(config.keepalive),
             max_connection_age: config.max_connection_age.duration(),
             max_connections: config.max_connections as usize,
             max_pending: config.max_pending as usize,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, Network};
 use super::forwarding::ForwardingConfig;
 use super::secret::Secret;
-use super::timeouts::ListenerTimeouts;
+use super::timeouts::{KeepaliveConfig, ListenerTimeouts};
 use super::tls::ListenerTls;
 use super::units::{Limit, Period, Size};
 
@@ -56,9 +56,14 @@ pub struct ListenerConfig {
     pub timeouts: ListenerTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
     pub idle_timeout: Limit<Period>,
+    /// PINGs for clients that say nothing, over HTTP/2.
+    pub keepalive: KeepaliveConfig,
     /// A connection is drained (GOAWAY, open streams finish) after this long, with 10 % jitter, so
     /// that clients spread again over all gateways. `none` or 0: never.
     pub max_connection_age: Limit<Period>,
+    /// Calls that are still open on it this long after that end with UNAVAILABLE. `none` or 0: they may take
+    /// their time.
+    pub max_connection_age_grace: Limit<Period>,
     /// Connections that the kernel keeps for us until they are accepted.
     #[schemars(range(min = 1, max = 65535))]
     pub backlog: u32,
@@ -203,7 +208,9 @@ impl Default for ListenerConfig {
             forwarding: ForwardingConfig::default(),
             timeouts: ListenerTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(120))),
+            keepalive: KeepaliveConfig::default(),
             max_connection_age: Limit(None),
+            max_connection_age_grace: Limit(None),
             backlog: 1024,
             max_connections: 20_000,
             tcp_keepalive: Period::seconds(60),

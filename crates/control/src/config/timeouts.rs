@@ -92,6 +92,25 @@ pub struct ListenerTimeouts {
     pub tunnel_idle: Option<Limit<Period>>,
 }
 
+/// Whether the peer of an HTTP/2 connection with open streams is still there. Without streams nothing is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepaliveConfig {
+    /// A peer that says nothing for this long is sent a PING; twice as long after each time that it complains of
+    /// too many. gRPC servers complain of less than 5m unless they are told to allow it. `none` or 0: never.
+    pub interval: Limit<Period>,
+    /// A peer that says nothing for this long after it is lost: its calls end, or are tried elsewhere.
+    pub timeout: Period,
+}
+
+// === impl KeepaliveConfig ===
+
+impl Default for KeepaliveConfig {
+    fn default() -> Self {
+        Self { interval: Limit(None), timeout: Period::seconds(20) }
+    }
+}
+
 // === impl ListenerTimeouts ===
 
 impl ListenerTimeouts {

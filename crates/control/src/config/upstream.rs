@@ -17,7 +17,7 @@ use super::health_check::HealthCheckConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
 use super::sticky::StickyConfig;
-use super::timeouts::CallTimeouts;
+use super::timeouts::{CallTimeouts, KeepaliveConfig};
 use super::transcode::TranscodeConfig;
 use super::units::{Limit, Period, Size};
 
@@ -75,6 +75,8 @@ pub struct UpstreamConfig {
     pub timeouts: CallTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
     pub idle_timeout: Limit<Period>,
+    /// PINGs for nodes that say nothing, over HTTP/2.
+    pub keepalive: KeepaliveConfig,
     /// A connection takes no new calls after this long, with 10 % jitter. `none` or 0: never.
     pub max_connection_age: Limit<Period>,
     /// Connections to one node, per worker. The next one opens only when those open are full.
@@ -289,6 +291,7 @@ impl Default for UpstreamConfig {
             drain_timeout: Limit(None),
             timeouts: CallTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(60))),
+            keepalive: KeepaliveConfig::default(),
             max_connection_age: Limit(None),
             max_connections: 128,
             max_pending: 1024,

@@ -78,6 +78,7 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
             ..Timeouts::default()
         },
         idle_timeout: Duration::from_secs(60),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
         max_connections: 64,
         retry_budget: RetryBudget::default(),
@@ -98,7 +99,9 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
         h1: Arc::default(),
         forwarding: narrows_gateway::forwarding::Forwarding::default(),
         idle_timeout: Duration::from_secs(120),
+        keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: None,
+        max_connection_age_grace: None,
         backlog: 1024,
         max_connections: 10_000,
         tcp_keepalive: Duration::from_secs(60),

@@ -355,6 +355,14 @@ impl Codec {
         }
     }
 
+    /// Asks the peer for a sign of life, if the protocol has a way to.
+    pub fn ping(&mut self, now: Time) {
+        match self {
+            Self::H2(h2) => h2.ping(now),
+            Self::H1(_) | Self::Raw(_) | Self::Unknown(_) => {}
+        }
+    }
+
     /// Ends the connection at once.
     pub fn close(&mut self, code: ErrorCode, reason: &'static str) {
         match self {

@@ -9,6 +9,7 @@ use super::ending::Loss;
 use super::{Owner, READS_PER_TURN, Worker};
 use crate::closes::Close;
 use crate::io::{Io, Ready, Socket};
+use crate::keepalive::is_complaint;
 use crate::link::{Codec, Input, Link, State};
 use crate::slab::Key;
 
@@ -87,6 +88,7 @@ impl<I: Io> Worker<I> {
             }
             match link.read(&mut buffer) {
                 Ok(Input::Bytes(n)) => {
+                    link.watch.hear(self.now);
                     link.pass(n as u64, self.now);
                     if link.state != State::Lingering {
                         self.take_input(key, &buffer[..n]);
@@ -312,6 +314,9 @@ impl<I: Io> Worker<I> {
                 let peer = self.links.get(key).map(|link| link.peer);
                 let text = String::from_utf8_lossy(text);
                 debug!(?peer, %code, last_stream, %text, "peer goes away");
+                if is_complaint(code, text.as_bytes()) {
+                    self.on_complaint(key);
+                }
                 if let Some(link) = self.links.get_mut(key) {
                     link.ending.leave(Close::GoAway);
                 }
@@ -385,6 +390,10 @@ impl<I: Io> Worker<I> {
     fn read_again(&mut self, key: Key) {
         let Some(link) = self.links.get_mut(key) else { return };
         let starved = std::mem::take(&mut link.starved);
+        if starved {
+            // What it may have said was not read.
+            link.watch.hear(self.now);
+        }
         if (starved || link.has_kept_input()) && !std::mem::replace(&mut link.reread, true) {
             self.reread.push_back(key);
         }

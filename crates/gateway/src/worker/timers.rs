@@ -8,6 +8,7 @@ use std::time::Duration;
 use narrows_wire::Time;
 use narrows_wire::codec::ErrorCode;
 
+use super::keepalive::is_watched;
 use super::{Owner, Worker};
 use crate::closes::Close;
 use crate::exchange::{Stage, Wait};
@@ -57,7 +58,8 @@ impl<I: Io> Worker<I> {
             until if until > self.now => until,
             _ => Time::NEVER,
         };
-        link.codec.deadline().min(link.due).min(idle).min(throttled)
+        let quiet = if is_watched(link, self.now) { link.watch.due() } else { Time::NEVER };
+        link.codec.deadline().min(link.due).min(idle).min(throttled).min(quiet)
     }
 
     fn idle_limit(&self, link: &Link<I::Socket>) -> Duration {
@@ -77,6 +79,9 @@ impl<I: Io> Worker<I> {
             link.throttled_until = Time::ZERO;
             link.starved = true;
             self.mark_dirty(key);
+        }
+        if !self.look_after_peer(key) {
+            return;
         }
         let Some(link) = self.links.get_mut(key) else { return };
         if link.codec.deadline() <= now {
@@ -120,8 +125,12 @@ impl<I: Io> Worker<I> {
     fn on_old(&mut self, key: Key) {
         let now = self.now;
         let Some(link) = self.links.get_mut(key) else { return };
-        if link.is_downstream() {
-            link.due = Time::NEVER;
+        if let Side::Downstream(listener) = &link.side {
+            let grace = listener.max_connection_age_grace;
+            if std::mem::replace(&mut link.retired, true) {
+                return self.end_old(key);
+            }
+            link.due = grace.map_or(Time::NEVER, |grace| now + grace);
             link.ending.leave(Close::Age);
             link.codec.drain(now);
             self.mark_dirty(key);
@@ -134,6 +143,18 @@ impl<I: Io> Worker<I> {
                 link.ending.leave(Close::Age);
                 link.due = Time::NEVER;
             }
+        }
+    }
+
+    /// What is left on the old connection of a client has had its grace.
+    fn end_old(&mut self, key: Key) {
+        let tags = self.links.get(key).map(|link| link.codec.tags()).unwrap_or_default();
+        for tag in tags {
+            self.fail(Key::unpack(tag), Cause::ConnectionAge, String::new());
+        }
+        if let Some(link) = self.links.get_mut(key) {
+            link.codec.close(ErrorCode::NO_ERROR, "too old");
+            self.close_link(key, Close::Age);
         }
     }
 

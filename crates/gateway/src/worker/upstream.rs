@@ -184,6 +184,10 @@ impl<I: Io> Worker<I> {
             }
             Err(OpenError::Inexpressible) => return Err(Failure::new(Cause::NoTunnels)),
         };
+        if link.codec.active_streams() == 1 {
+            // Before, it had nothing to say.
+            link.watch.hear(now);
+        }
         link.last_used = now;
         link.shrunk = false;
         link.calls += 1;
@@ -337,6 +341,7 @@ impl<I: Io> Worker<I> {
             // HTTP/2 tells its limits in its first frame, the others have none to tell.
             link.settled = !matches!(link.codec, Codec::H2(_));
         }
+        self.watch_peer(key);
         self.arm_link(key);
     }
 

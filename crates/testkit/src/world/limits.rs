@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use narrows_gateway::closes::Close;
 use narrows_gateway::reply::Cause;
+use narrows_gateway::snapshot::{Listener, Route};
 
 use super::call::{Call, Fate, Mode};
 use super::client::Client;
@@ -106,6 +107,37 @@ fn a_client_that_does_not_shake_hands_is_closed() {
     world.pass(2 * TOLERANCE);
     assert_eq!((world.stats.accepted.get(), world.stats.downstream.get()), (1, 0));
     assert_eq!(world.closes_of_clients(Close::HandshakeTimeout), 1);
+}
+
+#[test]
+fn what_is_left_on_an_old_connection_ends_after_its_grace() {
+    let begun = |listener: &mut Listener| {
+        listener.max_connection_age = Some(Duration::from_secs(10));
+    };
+    let graced = |listener: &mut Listener| {
+        listener.max_connection_age = Some(Duration::from_secs(10));
+        listener.max_connection_age_grace = Some(Duration::from_secs(3));
+    };
+    let total = Some(Duration::from_secs(20));
+    let limits = Limits { total, route: Some(patient), ..Limits::default() };
+    let (call, life, _) =
+        world_of(Limits { listener: Some(begun), ..limits }, call(Mode::Mute, "job-1", 10));
+    assert_eq!((call.fate, life.as_secs()), (Some(Fate::Status(4)), 20));
+    let call = self::call(Mode::Mute, "job-1", 10);
+    let (call, life, mut world) = world_of(Limits { listener: Some(graced), ..limits }, call);
+    assert_eq!(call.fate, Some(Fate::Status(14)), "{call:?}");
+    assert!(call.message.contains("as long as is allowed"), "{call:?}");
+    // The age has a jitter of 10 %.
+    assert!((12..15).contains(&life.as_secs()), "{life:?}");
+    let shard = world.snapshot.router.route(0).stats.shard(0);
+    assert_eq!(shard.local.of(Cause::ConnectionAge).get(), 1);
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.closes_of_clients(Close::Age), 1);
+}
+
+/// Waits for a node that does not answer.
+fn patient(route: &mut Route) {
+    route.timeouts.response = None;
 }
 
 /// Bytes that take a slow reader more than twice the shorter limits.

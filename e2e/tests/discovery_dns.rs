@@ -32,6 +32,13 @@ async fn addresses_of_both_families_are_nodes_and_are_asked_for_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_long_for_udp_is_asked_for_over_tcp() {
+    let records: Vec<_> = (1..=200).map(|n| format!("a A 127.0.0.{n}")).collect();
+    let server = Nsd::start(&records);
+    let _served = serve("name: a.nodes.example., port: 1", &server, 200).await;
+}
+
+#[tokio::test]
 async fn srv_records_have_ports_weights_and_priorities() {
     let nodes = ["0", "1", "2"].map(EchoServer::start);
     let mut server =

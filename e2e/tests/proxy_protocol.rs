@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use narrows_testkit::servers::Narrows;
+use narrows_testkit::servers::{Certificate, Narrows};
 use narrows_wire::proxy_protocol::{Endpoints, Origin, Progress, Version, parse};
 
 /// Reads that wait longer than this have failed.
@@ -59,6 +60,32 @@ fn the_header_stands_before_tls() {
     let ends = Endpoints { source: own, destination: gateway.address() };
     assert_eq!(header, (Version::V2, Origin::Proxied(ends)));
     assert_eq!(rest.first(), Some(&22), "a ClientHello");
+}
+
+/// Where TLS ends at the gateway, the node learns whom the client asked for.
+#[test]
+fn a_node_is_told_whom_the_client_asked_for() {
+    let (node, served) = node();
+    let certificate = Certificate::for_localhost();
+    let (chain, key) = (certificate.certificate(), certificate.private_key());
+    let tls = format!(
+        "    tls: {{ certificate: '{}', private_key: '{}' }}\n",
+        chain.display(),
+        key.display()
+    );
+    let gateway = gateway(node, &tls, "protocol: tcp, proxy_protocol: v2");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["s_client", "-quiet", "-servername", "localhost"]);
+    openssl.args(["-connect", &gateway.address().to_string()]).stdin(Stdio::piped());
+    let mut client = openssl.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("openssl");
+    let mut input = client.stdin.take().expect("it is piped");
+    input.write_all(b"hello").expect("openssl reads");
+    let seen = served.join().expect("the node succeeds");
+    drop(input);
+    client.wait().expect("openssl ends");
+    let Ok(Progress::Parsed { consumed, header }) = parse(&seen) else { panic!("{seen:?}") };
+    assert_eq!((header.authority, header.alpn), (Some("localhost"), None));
+    assert_eq!(&seen[consumed..], b"hello");
 }
 
 /// A node that takes one connection and gives what came of it, up to a pause or its end.

@@ -9,8 +9,11 @@ mod streams;
 #[path = "transcode/support.rs"]
 mod support;
 
+use std::io::Write;
+use std::process::Stdio;
+
 use narrows_e2e::shop::Shop;
-use narrows_testkit::servers::repository;
+use narrows_testkit::servers::{python, repository};
 use serde_json::{Value, json};
 
 use support::{config, curl, from_descriptors};
@@ -216,4 +219,18 @@ fn the_description_is_served_to_callers_and_operators() {
     assert_eq!(gateway.get("/openapi/other").status, 404);
     let head = curl(&gateway, "/openapi.json", &["--head"]);
     assert_eq!((head.status, head.kind.as_str()), (200, "application/json"));
+}
+
+/// By a program that knows the specification and not us.
+#[test]
+fn the_description_is_valid_openapi() {
+    let shop = Shop::start();
+    let gateway = from_descriptors(&shop, "");
+    let description = gateway.get("/openapi/shop").body;
+    let mut validator = python("openapi");
+    let mut validator = validator.stdin(Stdio::piped()).spawn().expect("it is installed");
+    let mut input = validator.stdin.take().expect("it is piped");
+    input.write_all(description.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(validator.wait().expect("it ends").success());
 }

@@ -75,9 +75,20 @@ pub(crate) enum Verb {
     Route(Route),
     /// Load the configuration of a running gateway anew
     Reload(Remote),
-    /// Let a running gateway finish its streams and end
-    #[command(after_help = "Examples:\n  narrows drain\n  narrows drain --timeout 5m")]
+    /// Let a running gateway finish its streams and end, or a node finish what it has
+    #[command(
+        after_help = "Examples:\n  narrows drain                        the whole gateway\n  \
+        narrows drain --timeout 5m\n  narrows drain 10.0.0.5:50051         a node: no new calls, open \
+        streams go on\n  narrows drain 10.0.0.5:50051 --upstream search"
+    )]
     Drain(Drain),
+    /// Let a node that was drained have calls again
+    #[command(after_help = "Examples:\n  narrows undrain 10.0.0.5:50051")]
+    Undrain(Undrain),
+    /// Give a node another share of calls, until the gateway ends
+    #[command(after_help = "Examples:\n  narrows weight 10.0.0.5:50051 3\n  narrows weight \
+        10.0.0.5:50051 0      as configured")]
+    Weight(Weight),
     /// List the routes of a running gateway
     Routes(Remote),
     /// List the upstreams of a running gateway
@@ -231,9 +242,38 @@ pub(crate) struct Remote {
 
 #[derive(Debug, Args)]
 pub(crate) struct Drain {
+    /// The node, as configured or as the store names it; without it the gateway itself
+    pub(crate) node: Option<String>,
+    /// Only as a node of this upstream [default: of all that may send calls there]
+    #[arg(long, value_name = "NAME", requires = "node")]
+    pub(crate) upstream: Option<String>,
     /// Streams may go on for this long [default: as configured]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", conflicts_with = "node")]
     pub(crate) timeout: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Undrain {
+    /// The node
+    pub(crate) node: String,
+    /// Only as a node of this upstream
+    #[arg(long, value_name = "NAME")]
+    pub(crate) upstream: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Weight {
+    /// The node
+    pub(crate) node: String,
+    /// Its share of calls relative to the other nodes, 1 to 1000; 0: as configured
+    pub(crate) weight: u32,
+    /// Only as a node of this upstream
+    #[arg(long, value_name = "NAME")]
+    pub(crate) upstream: Option<String>,
     #[command(flatten)]
     pub(crate) remote: Remote,
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod node;
 mod remote;
 mod route;
 
@@ -29,6 +30,8 @@ pub(crate) fn run(cli: Cli) -> Outcome {
         Some(Verb::Route(verb)) => route::route(cli.config.as_deref(), &verb),
         Some(Verb::Reload(remote)) => remote::reload(&remote),
         Some(Verb::Drain(args)) => remote::drain(&args),
+        Some(Verb::Undrain(args)) => node::undrain(&args),
+        Some(Verb::Weight(args)) => node::weight(&args),
         Some(Verb::Routes(remote)) => remote::list(&remote, remote::ROUTES),
         Some(Verb::Upstreams(remote)) => remote::list(&remote, remote::UPSTREAMS),
         Some(Verb::Stores(remote)) => remote::list(&remote, remote::STORES),

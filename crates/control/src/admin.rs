@@ -8,6 +8,7 @@
 
 mod guard;
 mod health;
+mod nodes;
 mod openapi;
 mod orders;
 mod reply;
@@ -49,6 +50,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/routes", get(views::routes))
         .route("/upstreams", get(views::upstreams))
         .route("/clusters", get(views::upstreams))
+        .route("/upstreams/{upstream}/nodes/{node}", post(nodes::of_upstream))
+        .route("/nodes/{node}", post(nodes::of_any))
         .route("/connections", get(views::connections))
         .route("/streams", get(views::streams))
         .route("/explain", post(views::explain))

@@ -13,10 +13,12 @@ mod explain;
 mod filters;
 mod forward;
 mod forwarding;
+mod health;
 mod http1;
 mod http2;
 mod listeners;
 mod previous;
+mod register;
 mod report;
 mod retry;
 mod routes;
@@ -43,7 +45,9 @@ pub use transcode::DescriptorWatch;
 
 use crate::config::{self, Config, Draft, Fault, ListenerConfig, Loaded, UpstreamConfig};
 use crate::discovery::Wanted;
+use crate::health::Checks;
 use crate::reflection::refresh::Refresh;
+use crate::register::RegisterOptions;
 use report::Report;
 
 /// A configuration that can be used.
@@ -59,8 +63,12 @@ pub struct Compiled {
     pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Nodes that are asked whether they are well.
+    pub checks: Vec<Arc<Checks>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
+    /// Where the gateway registers itself.
+    pub register: Option<RegisterOptions>,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -81,7 +89,7 @@ pub fn compile(
     let config = &loaded.config;
     let mut report = Report::new(loaded);
     let mut next = Previous::new(previous.workers());
-    let Planned { listeners, upstreams: plans, router } =
+    let Planned { listeners, upstreams: plans, router, register } =
         plan(config, previous, &mut next, &mut report);
     if report.has_errors() {
         return Err(report.into_faults());
@@ -91,6 +99,7 @@ pub fn compile(
         return Err(report.into_faults());
     }
     let upstreams = upstreams::finish(plans, &opened, previous, &mut next);
+    previous.retire_missing(&next);
     let access_log = match &config.access_log {
         None => AccessLog::Off,
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
@@ -98,10 +107,21 @@ pub fn compile(
     let watches = std::mem::take(&mut next.watches);
     let descriptors = std::mem::take(&mut next.descriptors);
     let refreshes = std::mem::take(&mut next.refreshes);
+    let checks = std::mem::take(&mut next.checks);
     let discovered = std::mem::take(&mut next.discovered);
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, next })
+    Ok(Compiled {
+        snapshot,
+        warnings,
+        watches,
+        descriptors,
+        refreshes,
+        checks,
+        discovered,
+        register,
+        next,
+    })
 }
 
 /// The configuration of a draft, or every fault in it.
@@ -123,6 +143,7 @@ struct Planned<'a> {
     listeners: Vec<Arc<Listener>>,
     upstreams: Vec<upstreams::Plan<'a>>,
     router: Router,
+    register: Option<RegisterOptions>,
 }
 
 fn plan<'a>(
@@ -136,10 +157,11 @@ fn plan<'a>(
     let upstreams = upstreams::plan(config, previous, next, report);
     let mut router = routes::compile(config, previous, next, report);
     let listeners = listeners::compile(config, previous, next, &mut router, report);
+    let register = register::compile(config, previous, next, report);
     if report.is_whole() {
         unused(config, report);
     }
-    Planned { listeners, upstreams, router }
+    Planned { listeners, upstreams, router, register }
 }
 
 /// The number of worker threads that a configuration asks for: one for each core unless it says

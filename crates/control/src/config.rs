@@ -18,10 +18,13 @@ mod fault;
 mod filter;
 mod form;
 mod forwarding;
+mod health;
+mod health_check;
 mod listener;
 mod path;
 mod process;
 mod reference;
+mod register;
 mod retry;
 mod route;
 mod schema;
@@ -50,8 +53,8 @@ pub use balancing::{
     MaglevConfig, RingHashConfig, SubsetConfig,
 };
 pub use discovery::{
-    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, NodeFileConfig, RedisSetConfig,
-    SourcesOfNodes, ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeFileConfig,
+    RedisSetConfig, SourcesOfNodes, ZookeeperConfig,
 };
 pub use dump::dump;
 pub use expand::Environment;
@@ -65,6 +68,11 @@ pub use form::TextForm;
 pub use forwarding::{
     AddToWord, ForwardingConfig, RequestIdWord, ServerWord, TraceWord, TrailWord,
 };
+pub use health::{Curve, FailureWord, OutlierConfig, Percent, ShareError, SlowStartConfig};
+pub use health_check::{
+    CheckMethod, GrpcCheckConfig, HealthCheckConfig, HttpCheckConfig, InitialWord, ProbeConfig,
+    StatusRange, TcpCheckConfig,
+};
 pub use listener::{
     ForwardConfig, ListenerConfig, ListenerHttp1, ListenerHttp2, ListenerProtocol, PassthroughRule,
     SourcesConfig,
@@ -75,6 +83,7 @@ pub use process::{
     LogPath,
 };
 pub use reference::reference;
+pub use register::RegisterConfig;
 pub use retry::{BackOffConfig, HedgeConfig, RetryBudgetConfig, RetryConfig, RetryWord};
 pub use route::{
     GrpcMatch, GrpcWebRule, MatchConfig, PathMatch, RouteConfig, ValueMatch, ValueRule,
@@ -126,6 +135,9 @@ pub struct Config {
     /// own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<FilterConfig>,
+    /// Where the gateway registers itself, so that callers find it. Default: nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub register: Option<Box<RegisterConfig>>,
     /// The admin listener.
     pub admin: AdminConfig,
     /// The access log. Default: none is written.

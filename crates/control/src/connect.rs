@@ -1,4 +1,5 @@
-//! Connections of the control plane: to nodes that are asked to describe themselves, and to servers that know nodes.
+//! Connections of the control plane: to nodes that are asked to describe themselves or whether they are well, and to
+//! servers that know nodes.
 //!
 //! TLS is that of the data plane, so what is trusted and shown is the same.
 
@@ -72,6 +73,19 @@ impl Node {
     /// A channel that connects when it is first used.
     pub(crate) fn channel(&self) -> Result<Channel, tonic::transport::Error> {
         self.channel_with(|endpoint| endpoint)
+    }
+
+    /// The same for requests to this host.
+    pub(crate) fn channel_as(
+        &self,
+        host: Option<&str>,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let origin = host.and_then(|host| format!("{scheme}://{host}").parse().ok());
+        self.channel_with(|endpoint| match origin {
+            Some(origin) => endpoint.origin(origin),
+            None => endpoint,
+        })
     }
 
     /// The same with more settings.

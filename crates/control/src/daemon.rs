@@ -8,11 +8,14 @@
 //! reads, `load.rs` how a file becomes a snapshot, `notify.rs` talks to systemd.
 
 mod certificates;
+mod directory;
 mod error;
 mod load;
 pub mod logging;
+mod nodes;
 mod notify;
 mod open;
+mod phase;
 mod port;
 mod refreshes;
 mod state;
@@ -23,10 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use narrows_gateway::clock;
 use narrows_gateway::control::{ControlPort, WorkerFailure};
 use narrows_gateway::runtime::{self, Running};
-use narrows_wire::Time;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -38,14 +39,16 @@ pub(crate) use open::OpenStores;
 pub use state::{Order, Refused, Shared};
 
 use crate::access_log::AccessLog;
-use crate::admin;
 use crate::compile::{self, Previous, worker_count};
-use crate::config::{Config, Fault, Loaded, Severity};
+use crate::config::{Fault, Loaded, Severity};
 use crate::discovery::Discovery;
 use crate::signals::{Request, Signals};
 use crate::stores::Stores;
 use crate::stores::jobs::{self, QUEUED_JOBS_MAX};
+use crate::{admin, health};
+use directory::state_directory;
 use notify::State;
+use phase::Phase;
 use port::Port;
 use state::Known;
 
@@ -54,12 +57,6 @@ const CONTROL_THREADS: usize = 2;
 
 /// Between two looks whether the workers have ended.
 const WATCH_INTERVAL: Duration = Duration::from_millis(20);
-
-/// Workers that have not ended so long after the grace of a drain are stopped.
-const DRAIN_MARGIN: Duration = Duration::from_secs(5);
-
-/// The same at a stop, which gives streams no grace, but tells their callers.
-const STOP_MARGIN: Duration = Duration::from_secs(1);
 
 /// A running gateway. Ends when told to; dropped earlier, it stops at once.
 #[derive(Debug)]
@@ -73,16 +70,10 @@ pub struct Daemon {
     admin: Option<(SocketAddr, JoinHandle<()>)>,
     certificates: JoinHandle<()>,
     refreshes: JoinHandle<()>,
+    nodes: JoinHandle<()>,
+    checks: JoinHandle<()>,
     path: PathBuf,
     previous: Previous,
-}
-
-/// How far the end is.
-#[derive(Clone, Copy)]
-enum Phase {
-    Serving,
-    Draining { until: Time },
-    Stopping { until: Time },
 }
 
 /// Runs the gateway until it is told to end. Prints its log to stderr.
@@ -145,6 +136,10 @@ impl Daemon {
         let shared = Arc::new(Shared::new(&running, current, known, log.stats().clone(), sender));
         let certificates = tokio::spawn(certificates::watch(shared.clone()));
         let refreshes = tokio::spawn(refreshes::follow(shared.clone()));
+        let nodes = tokio::spawn(nodes::follow(shared.clone()));
+        let source = shared.clone();
+        let current = move || source.current().checks.clone();
+        let checks = tokio::spawn(health::follow(shared.health.clone(), current));
         let mut daemon = Self {
             shared,
             orders,
@@ -155,11 +150,14 @@ impl Daemon {
             admin: None,
             certificates,
             refreshes,
+            nodes,
+            checks,
             path: path.to_owned(),
             previous,
         };
         daemon.announce();
         daemon.open_admin().await?;
+        daemon.register().await;
         notify::notify(State::Ready);
         Ok(daemon)
     }
@@ -187,7 +185,7 @@ impl Daemon {
             tokio::select! {
                 request = next(&mut signals) => phase = self.signal(request, phase).await,
                 Some(order) = self.orders.recv() => phase = self.order(order, phase).await,
-                Some(failure) = self.failures.recv() => phase = self.fail(failure, phase),
+                Some(failure) = self.failures.recv() => phase = self.fail(failure, phase).await,
                 _ = watch.tick(), if !matches!(phase, Phase::Serving) => {
                     if self.running.as_ref().is_none_or(Running::is_over) {
                         break;
@@ -236,8 +234,8 @@ impl Daemon {
     async fn signal(&mut self, request: Request, phase: Phase) -> Phase {
         tracing::info!(signal = ?request, "signal");
         match (request, phase) {
-            (Request::Drain, Phase::Serving) => self.drain(None),
-            (Request::Drain | Request::Stop, phase) => self.stop(phase),
+            (Request::Drain, Phase::Serving) => self.drain(None).await,
+            (Request::Drain | Request::Stop, phase) => self.stop(phase).await,
             (Request::Reload, Phase::Serving) => {
                 let _ = self.reload().await;
                 Phase::Serving
@@ -261,9 +259,9 @@ impl Daemon {
                 let _ = answer.send(Err(Refused::Draining));
                 phase
             }
-            (Order::Drain(grace), Phase::Serving) => self.drain(grace),
+            (Order::Drain(grace), Phase::Serving) => self.drain(grace).await,
             (Order::Drain(_), phase) => phase,
-            (Order::Stop, phase) => self.stop(phase),
+            (Order::Stop, phase) => self.stop(phase).await,
         }
     }
 
@@ -311,50 +309,12 @@ impl Daemon {
         }
         let applied = current.applied(&before);
         self.shared.use_now(current);
+        self.register().await;
         Ok(applied)
     }
 
-    fn drain(&self, grace: Option<Duration>) -> Phase {
-        let grace = grace.unwrap_or(self.shared.current().loaded.config.drain.grace.0);
-        // Readiness first, so that whoever asks from now on sends no new callers.
-        self.shared.set_draining();
-        notify::notify(State::Stopping);
-        tracing::info!(?grace, "draining");
-        self.shared.handle.drain(grace);
-        Phase::Draining { until: clock::now() + grace + DRAIN_MARGIN }
-    }
-
-    /// Drains the other workers, unless the end has come already.
-    fn fail(&mut self, failure: WorkerFailure, phase: Phase) -> Phase {
-        tracing::error!(worker = failure.worker, why = failure.why, "a worker has ended");
-        self.failed.get_or_insert(failure);
-        match phase {
-            Phase::Serving => self.drain(None),
-            phase => phase,
-        }
-    }
-
-    /// Ends streams with a status that says why; asked again, ends without a word.
-    fn stop(&self, phase: Phase) -> Phase {
-        self.shared.set_draining();
-        notify::notify(State::Stopping);
-        match phase {
-            Phase::Serving | Phase::Draining { .. } => self.shared.handle.drain(Duration::ZERO),
-            Phase::Stopping { .. } => self.shared.handle.stop(),
-        }
-        Phase::Stopping { until: clock::now() + STOP_MARGIN }
-    }
-
-    /// Goes on to the next phase when the time of this one is over.
-    fn hurry(&self, phase: Phase) -> Phase {
-        match phase {
-            Phase::Draining { until } | Phase::Stopping { until } if clock::now() >= until => {
-                tracing::warn!("the workers have not ended in time; stopping them");
-                self.shared.handle.stop();
-                Phase::Stopping { until: Time::NEVER }
-            }
-            phase => phase,
-        }
+    async fn register(&self) {
+        self.shared.register.follow(self.shared.current().register.as_ref()).await;
     }
 
     /// Waits for the workers and writes what is left of the log. The admin listener goes last.
@@ -367,6 +327,8 @@ impl Daemon {
         }
         self.certificates.abort();
         self.refreshes.abort();
+        self.nodes.abort();
+        self.checks.abort();
         if let Some((_, task)) = self.admin.take() {
             task.abort();
         }
@@ -381,16 +343,6 @@ impl Drop for Daemon {
             self.finish();
         }
     }
-}
-
-/// Where to keep what should outlive the process.
-fn state_directory(config: &Config) -> Option<PathBuf> {
-    if let Some(path) = &config.state_directory {
-        return Some(path.0.clone());
-    }
-    // systemd may name several, with colons between; the first is as good as any.
-    let named = std::env::var("STATE_DIRECTORY").ok()?;
-    named.split(':').next().filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 async fn next(signals: &mut Option<&mut Signals>) -> Request {

@@ -17,8 +17,9 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use self::messages::{
-    AuthenticateRequest, AuthenticateResponse, RangeRequest, RangeResponse, WatchCreateRequest,
-    WatchRequest, WatchResponse,
+    AuthenticateRequest, AuthenticateResponse, Ignored, LeaseGrantRequest, LeaseGrantResponse,
+    LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeRequest, PutRequest, RangeRequest,
+    RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
 };
 use crate::config::Secret;
 use crate::connect::Node as Server;
@@ -152,6 +153,36 @@ impl Client {
         let requests = requests.chain(tokio_stream::pending());
         let replies = self.stream("Watch/Watch", requests).await?;
         Ok(Watch { server: self.server.clone(), replies })
+    }
+
+    /// A lease that ends after this time unless it is kept alive.
+    pub(crate) async fn grant(&self, time: Duration) -> Result<i64, EtcdError> {
+        let ttl = i64::try_from(time.as_secs()).unwrap_or(i64::MAX).max(1);
+        let reply: LeaseGrantResponse =
+            self.call("Lease/LeaseGrant", LeaseGrantRequest { ttl }).await?;
+        if reply.error.is_empty() { Ok(reply.id) } else { Err(self.ended(reply.error)) }
+    }
+
+    /// Has a lease live for its whole time again; `None`: it has ended.
+    pub(crate) async fn keep_alive(&self, lease: i64) -> Result<Option<Duration>, EtcdError> {
+        let requests = tokio_stream::once(LeaseKeepAliveRequest { id: lease });
+        let mut replies: Streaming<LeaseKeepAliveResponse> =
+            self.stream("Lease/LeaseKeepAlive", requests).await?;
+        let reply = self.within(replies.message()).await?;
+        let seconds = reply.and_then(|reply| u64::try_from(reply.ttl).ok());
+        Ok(seconds.filter(|left| *left > 0).map(Duration::from_secs))
+    }
+
+    /// Ends a lease, and its keys with it.
+    pub(crate) async fn revoke(&self, lease: i64) -> Result<(), EtcdError> {
+        let request = LeaseRevokeRequest { id: lease };
+        self.call::<_, Ignored>("Lease/LeaseRevoke", request).await.map(drop)
+    }
+
+    /// Writes a key that lives as long as a lease.
+    pub(crate) async fn put(&self, key: &str, value: &str, lease: i64) -> Result<(), EtcdError> {
+        let request = PutRequest { key: key.into(), value: value.into(), lease };
+        self.call::<_, Ignored>("KV/Put", request).await.map(drop)
     }
 
     async fn call<E, D>(&self, method: &str, message: E) -> Result<D, EtcdError>

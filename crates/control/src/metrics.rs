@@ -4,11 +4,12 @@
 //! the workers. Labels are bounded: routes, upstreams, and listeners come from the configuration, methods
 //! from the workers' bounded set, nodes up to [`NODES_MAX`]. A job id is never a label. Series of routes and
 //! upstreams that a reload took away end with it. `text` is the format, `process` the operating system's
-//! view, `calls` and `links` the series.
+//! view, `calls`, `links`, and `nodes` the series.
 
 mod calls;
 mod discovery;
 mod links;
+mod nodes;
 mod process;
 mod text;
 
@@ -20,6 +21,7 @@ use narrows_gateway::snapshot::Snapshot;
 use narrows_gateway::stats::WorkerStats;
 
 use crate::discovery::SourceStatus;
+use crate::health::Board;
 use crate::reflection::refresh::Refresh;
 use text::Kind;
 pub use text::{CONTENT_TYPE, Text};
@@ -36,6 +38,8 @@ pub struct Condition {
     pub reloaded_at: Duration,
     /// Whether the gateway is draining.
     pub draining: bool,
+    /// Whether the gateway's own entry is there; `None`: it is to have none.
+    pub registered: Option<bool>,
     /// Changes of certificate files: taken, and refused.
     pub certificates: [u64; 2],
     /// Changes of files of descriptors: taken, and refused.
@@ -59,6 +63,8 @@ pub struct Sources<'a> {
     pub connections: &'a [ConnectionInfo],
     /// Who asks nodes for their methods.
     pub refreshes: &'a [Arc<Refresh>],
+    /// What came of asking nodes whether they are well.
+    pub health: &'a Board,
     /// The sources of nodes of each upstream.
     pub discovered: &'a [(Arc<str>, Vec<SourceStatus>)],
     /// The control plane's own.
@@ -73,6 +79,7 @@ pub fn render(sources: &Sources<'_>) -> String {
     calls::methods(&mut text, sources.workers);
     links::downstream(&mut text, sources);
     links::upstream(&mut text, sources);
+    nodes::render(&mut text, sources);
     links::lookups(&mut text, sources);
     refreshes(&mut text, sources);
     discovery::render(&mut text, sources.discovered);
@@ -121,6 +128,13 @@ fn condition(text: &mut Text, sources: &Sources<'_>) {
         "Whether the gateway is draining.",
         f64::from(u8::from(now.draining)),
     );
+    if let Some(registered) = now.registered {
+        gauge(
+            "narrows_registered",
+            "Whether the gateway's own entry is there, as far as is known.",
+            f64::from(u8::from(registered)),
+        );
+    }
     let mut changes = |name, help, [taken, refused]: [u64; 2]| {
         text.family(name, Kind::Counter, help)
             .sample(&[("result", "taken")], taken as f64)

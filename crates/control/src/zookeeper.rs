@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::config::Secret;
 use crate::connect::Node as Server;
 
-pub(crate) use session::{Identity, Session};
+pub(crate) use session::{Identity, Lifetime, Session};
 pub(crate) use wire::Malformed;
 
 /// Where an ensemble is and who we are there. Equal options are the same ensemble.

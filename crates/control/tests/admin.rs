@@ -18,8 +18,10 @@ stores:
   jobs: { embedded: { path: jobs.redb } }
 upstreams:
   nodes: { lookup: { store: jobs, key: '{header.jobid}', allow: [127.0.0.0/8] } }
+  set: { endpoints: ['127.0.0.1:9', '10.0.0.2:9'] }
 routes:
   - { name: all, upstream: nodes }
+  - { name: set, match: { path: { prefix: /set } }, upstream: set }
 admin: { address: 127.0.0.1:0 }
 access_log: { path: access.log }
 ";
@@ -99,6 +101,60 @@ fn a_call_is_explained_from_what_the_store_says() {
     assert_eq!(status, 200);
     assert_eq!(explanation["route"], "all");
     assert_eq!(explanation["target"]["target"], "127.0.0.1:9");
+}
+
+#[test]
+fn an_operator_drains_a_node_and_takes_it_back() {
+    let gateway = Gateway::start();
+    let post = |path: &str| gateway.send("POST", path, "");
+    let (status, reply) = post("/nodes/127.0.0.1%3A9:drain");
+    assert_eq!((status, &reply["upstreams"]), (200, &json!(["nodes", "set"])));
+    let upstreams = gateway.send("GET", "/upstreams", "").1;
+    assert_eq!(upstreams[0]["targets"]["lookup"]["drained"], json!(["127.0.0.1:9"]));
+    let node = &upstreams[1]["targets"]["endpoints"][0];
+    assert_eq!((&node["draining"], &node["in_service"]), (&json!(true), &json!(false)));
+    let series = "narrows_endpoint_in_service{upstream=\"set\",endpoint=\"127.0.0.1:9\"}";
+    assert!(gateway.metrics().contains(&format!("{series} 0\n")));
+
+    // A reload keeps what was said.
+    assert_eq!(post("/reload").0, 200);
+    assert!(gateway.metrics().contains(&format!("{series} 0\n")));
+    let (status, reply) = post("/upstreams/set/nodes/127.0.0.1:9:undrain");
+    assert_eq!((status, &reply["upstreams"]), (200, &json!(["set"])));
+    assert!(gateway.metrics().contains(&format!("{series} 1\n")));
+    let upstreams = gateway.send("GET", "/upstreams", "").1;
+    assert_eq!(upstreams[0]["targets"]["lookup"]["drained"], json!(["127.0.0.1:9"]));
+}
+
+#[test]
+fn an_operator_gives_a_node_another_weight_and_takes_it_back() {
+    let gateway = Gateway::start();
+    for (weight, now) in [(7, 7), (0, 1)] {
+        let path = format!("/nodes/10.0.0.2:9:weight?weight={weight}");
+        assert_eq!(gateway.send("POST", &path, "").1["upstreams"], json!(["set"]));
+        let upstreams = gateway.send("GET", "/upstreams", "").1;
+        assert_eq!(upstreams[1]["targets"]["endpoints"][1]["weight"], now);
+    }
+}
+
+#[test]
+fn what_can_not_be_done_to_a_node_is_said() {
+    let gateway = Gateway::start();
+    for (path, expected) in [
+        ("/nodes/10.0.0.3:9:drain", 404),
+        ("/upstreams/set/nodes/10.0.0.3:9:drain", 404),
+        ("/upstreams/no/nodes/10.0.0.2:9:drain", 404),
+        ("/nodes/10.0.0.2:9", 400),
+        ("/nodes/10.0.0.2:9:rest", 400),
+        ("/nodes/drain", 400),
+        ("/nodes/nowhere:drain", 400),
+        ("/nodes/10.0.0.2:9:weight", 400),
+        ("/nodes/10.0.0.2:9:weight?weight=1001", 400),
+        ("/nodes/10.0.0.2:9:weight?weight=heavy", 400),
+    ] {
+        let reply = gateway.raw(&format!("POST {path} HTTP/1.0\r\ncontent-length: 0\r\n\r\n"));
+        assert_eq!(reply.0, expected, "{path}: {}", reply.1);
+    }
 }
 
 #[test]

@@ -10,11 +10,9 @@ use narrows_control::stores::embedded::{
     ChangeError, Embedded, Entry, KEY_BYTES_MAX, LIST_ENTRIES_MAX, OpenError,
 };
 use narrows_control::stores::{StoreOptions, Stores, jobs};
-use narrows_gateway::clock;
-use narrows_gateway::control::{
-    Answer, Command, ControlPort, Handle, Job, Mailbox, Pin, Ticket, Written,
-};
+use narrows_gateway::control::{Answer, ControlPort, Handle, Job, Mailbox, Pin, Ticket, Written};
 use narrows_gateway::lookup::{Outcome, Store};
+use narrows_gateway::{clock, control};
 use narrows_testkit::process::Scratch;
 
 /// Set for the process that [`acknowledged_changes_survive_a_kill`] kills.
@@ -292,9 +290,10 @@ async fn pinned(
     .await;
     queue.abort();
     match answer {
-        Some(Command::Answer(_, Answer::Pinned(Ok((Outcome::Found(target), written))))) => {
-            (target.to_string(), written)
-        }
+        Some(control::Command::Answer(
+            _,
+            Answer::Pinned(Ok((Outcome::Found(target), written))),
+        )) => (target.to_string(), written),
         other => panic!("{other:?}"),
     }
 }

@@ -28,6 +28,7 @@ use narrows_gateway::balance::{Balanced, HashKey, HashOn, Policy, RingOptions, R
 use narrows_gateway::control::{ControlPort, Mailbox};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::io::{Io, Ready, Socket};
+use narrows_gateway::outlier::Detection;
 use narrows_gateway::record;
 use narrows_gateway::route::Template;
 use narrows_gateway::snapshot::{Listener, Targets};
@@ -110,7 +111,9 @@ fn balanced(policy: &str) -> Targets {
     endpoints.replace(vec![member], Time::ZERO);
     let hash_on = HashOn::new(vec![HashKey::Template(Template::parse("{header.jobid}").unwrap())]);
     let rules = Rules { hash_on, ..Rules::default() };
-    Targets::Balanced(Balanced { endpoints: Arc::new(endpoints), policy, rules })
+    let (endpoints, outliers) = (Arc::new(endpoints), Detection::default());
+    let balanced = Balanced { endpoints, policy, rules, outliers, slow_start: None };
+    Targets::Balanced(Box::new(balanced))
 }
 
 /// One direction in each buffer.

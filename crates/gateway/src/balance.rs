@@ -31,8 +31,10 @@ use std::time::Duration;
 use narrows_wire::Time;
 
 use crate::endpoints::{Endpoint, Endpoints};
+use crate::outlier::Detection;
 use crate::random::Random;
 use crate::route::Request;
+use crate::slow_start::SlowStart;
 
 pub use hash::hash;
 pub use hash_on::{HashKey, HashOn};
@@ -52,6 +54,10 @@ pub struct Balanced {
     pub policy: Policy,
     /// What it is chosen by.
     pub rules: Rules,
+    /// When one is left alone for a while because it fails calls.
+    pub outliers: Detection,
+    /// How the share of one that joins or comes back grows; `None`: it has all of it at once.
+    pub slow_start: Option<SlowStart>,
 }
 
 /// What of a call and of the set a choice goes by.

@@ -71,7 +71,7 @@ closes! {
     Abuse "abuse"
     /// Nothing is left to be said: a last reply of HTTP/1, a tunnel with two ends.
     Finished "finished"
-    /// The gateway drains, or the listener is no more.
+    /// The gateway or the node drains, or the listener is no more.
     Drained "drained"
     /// The grace of a drain is over.
     Shutdown "shutdown"

@@ -124,6 +124,8 @@ pub enum Command {
     Apply(Arc<Snapshot>),
     /// Resume a parked exchange.
     Answer(Ticket, Answer),
+    /// Nodes may have left their sets: let go of them.
+    Review,
     /// Stop accepting, tell peers to go, end what is left after the grace.
     Drain {
         /// How long open streams may go on.
@@ -248,6 +250,11 @@ impl Handle {
         if let Some(mailbox) = self.mailboxes.get(ticket.worker) {
             mailbox.post(Command::Answer(ticket, answer));
         }
+    }
+
+    /// Has every worker let go of nodes that have left their sets or are drained.
+    pub fn review(&self) {
+        self.each(|| Command::Review);
     }
 
     /// Drains every worker.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use narrows_wire::Time;
 
+use crate::outlier::{Ejections, Reason, Track};
 use crate::stats::{Counter, Gauge};
 use crate::target::Target;
 
@@ -43,8 +44,17 @@ pub struct Entry {
 pub struct Endpoints {
     entries: ArcSwap<Vec<Entry>>,
     version: Arc<Version>,
+    ejections: Arc<Ejections>,
+    /// Whether a worker is about to eject a node.
+    ejecting: AtomicBool,
+    /// Whether a node that joins is taken for failing until it has been checked.
+    joins_failing: AtomicBool,
     workers: usize,
 }
+
+/// The right to eject a node of a set, which one worker has at a time.
+#[derive(Debug)]
+pub struct EjectionTurn<'a>(&'a AtomicBool);
 
 /// What is known of a node, by all workers and the control plane.
 #[derive(Debug)]
@@ -58,8 +68,13 @@ pub struct Endpoint {
     is_failing: AtomicBool,
     /// Whether an operator takes it out of service.
     is_draining: AtomicBool,
+    /// Whether it is in no set any more.
+    is_removed: AtomicBool,
     /// Until when workers leave it alone because calls to it failed.
     ejected_until: AtomicU64,
+    /// Why it was ejected last, as the index of a [`Reason`].
+    ejected_for: AtomicU32,
+    track: Track,
     /// The weight that an operator set; 0: none.
     weight: AtomicU32,
     version: Arc<Version>,
@@ -74,6 +89,8 @@ pub struct EndpointShard {
     pub active: Gauge,
     /// Calls sent to it.
     pub calls: Counter,
+    /// Calls that it did as it was asked.
+    pub successes: Counter,
     /// Calls that failed there.
     pub failures: Counter,
 }
@@ -92,7 +109,7 @@ pub enum Health {
 pub enum Duty {
     /// It gets its share.
     Serving,
-    /// It gets none.
+    /// It gets none, and its connections without a call are closed.
     Draining,
 }
 
@@ -105,21 +122,57 @@ struct Version(AtomicU64);
 impl Endpoints {
     /// A set without nodes, for so many workers.
     pub fn new(workers: usize) -> Self {
-        Self { entries: ArcSwap::default(), version: Arc::default(), workers }
+        Self {
+            entries: ArcSwap::default(),
+            version: Arc::default(),
+            ejections: Arc::default(),
+            ejecting: AtomicBool::new(false),
+            joins_failing: AtomicBool::new(false),
+            workers,
+        }
     }
 
-    /// A set of these members. It takes over what is known of those that `before` has as well, and leaves `before`
-    /// as it is.
+    /// What nodes that join from now on are taken for until they have been checked.
+    pub fn begin_with(&self, health: Health) {
+        self.joins_failing.store(health == Health::Failing, Ordering::Relaxed);
+    }
+
+    /// A set of these members, which takes the place of `before`. It takes over what is known of those that
+    /// `before` has as well; the others are removed, and drain. `before` keeps its members: calls that began with
+    /// it may still be on their way to them.
     pub fn following(before: &Self, members: Vec<Member>, now: Time) -> Self {
         let version = before.version.clone();
-        let entries = entries(&before.entries.load(), members, &version, before.workers, now);
-        Self { entries: ArcSwap::from_pointee(entries), version, workers: before.workers }
+        let known = before.entries.load();
+        let joins_failing = before.joins_failing.load(Ordering::Relaxed);
+        let joining = Joining { version: &version, workers: before.workers, joins_failing, now };
+        let entries = entries(&known, members, &joining);
+        remove_all(&known, &entries);
+        version.advance();
+        Self {
+            entries: ArcSwap::from_pointee(entries),
+            version,
+            ejections: before.ejections.clone(),
+            ejecting: AtomicBool::new(false),
+            joins_failing: AtomicBool::new(joins_failing),
+            workers: before.workers,
+        }
     }
 
     /// Makes these the members, for all workers at once. Members with one target count once: the first.
     pub fn replace(&self, members: Vec<Member>, now: Time) {
-        let entries = entries(&self.entries.load(), members, &self.version, self.workers, now);
-        self.entries.store(Arc::new(entries));
+        let known = self.entries.load_full();
+        let joins_failing = self.joins_failing.load(Ordering::Relaxed);
+        let (version, workers) = (&self.version, self.workers);
+        let joining = Joining { version, workers, joins_failing, now };
+        let entries = Arc::new(entries(&known, members, &joining));
+        self.entries.store(entries.clone());
+        remove_all(&known, &entries);
+        self.version.advance();
+    }
+
+    /// Nothing takes the place of the set: all its members are removed, and drain.
+    pub fn retire(&self) {
+        remove_all(&self.entries.load(), &[]);
         self.version.advance();
     }
 
@@ -132,16 +185,43 @@ impl Endpoints {
     pub fn version(&self) -> u64 {
         self.version.0.load(Ordering::Acquire)
     }
+
+    /// How often its nodes were ejected.
+    pub fn ejections(&self) -> &Ejections {
+        &self.ejections
+    }
+
+    /// The right to eject a node; `None`: another worker has it now.
+    pub(crate) fn begin_ejection(&self) -> Option<EjectionTurn<'_>> {
+        let was_taken = self.ejecting.swap(true, Ordering::Acquire);
+        (!was_taken).then(|| EjectionTurn(&self.ejecting))
+    }
 }
 
-fn entries(
-    before: &[Entry],
-    members: Vec<Member>,
-    version: &Arc<Version>,
+impl Drop for EjectionTurn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn remove_all(before: &[Entry], kept: &[Entry]) {
+    let kept: std::collections::BTreeSet<_> =
+        kept.iter().map(|entry| Arc::as_ptr(&entry.endpoint)).collect();
+    for entry in before.iter().filter(|entry| !kept.contains(&Arc::as_ptr(&entry.endpoint))) {
+        entry.endpoint.is_removed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What a node is like that was not there before.
+struct Joining<'a> {
+    version: &'a Arc<Version>,
     workers: usize,
+    joins_failing: bool,
     now: Time,
-) -> Vec<Entry> {
-    let admitted = if before.is_empty() { Time::ZERO } else { now };
+}
+
+fn entries(before: &[Entry], members: Vec<Member>, joining: &Joining<'_>) -> Vec<Entry> {
+    let admitted = if before.is_empty() { Time::ZERO } else { joining.now };
     let known: BTreeMap<String, &Arc<Endpoint>> =
         before.iter().map(|entry| (entry.member.target.to_string(), &entry.endpoint)).collect();
     let mut taken = std::collections::BTreeSet::new();
@@ -150,7 +230,7 @@ fn entries(
         let name = member.target.to_string();
         let endpoint = match known.get(&name) {
             Some(endpoint) => Arc::clone(endpoint),
-            None => Arc::new(Endpoint::new(&member.target, version.clone(), workers, admitted)),
+            None => Arc::new(Endpoint::new(&member.target, joining, admitted)),
         };
         if taken.insert(name) {
             entries.push(Entry { member, endpoint });
@@ -162,16 +242,19 @@ fn entries(
 // === impl Endpoint ===
 
 impl Endpoint {
-    fn new(target: &Arc<Target>, version: Arc<Version>, workers: usize, admitted: Time) -> Self {
+    fn new(target: &Arc<Target>, joining: &Joining<'_>, admitted: Time) -> Self {
         Self {
             target: target.clone(),
             admitted: AtomicU64::new(admitted.as_nanos()),
-            is_failing: AtomicBool::new(false),
+            is_failing: AtomicBool::new(joining.joins_failing),
             is_draining: AtomicBool::new(false),
+            is_removed: AtomicBool::new(false),
             ejected_until: AtomicU64::new(0),
+            ejected_for: AtomicU32::new(0),
+            track: Track::default(),
             weight: AtomicU32::new(0),
-            version,
-            shards: (0..workers).map(|_| EndpointShard::default()).collect(),
+            version: joining.version.clone(),
+            shards: (0..joining.workers).map(|_| EndpointShard::default()).collect(),
         }
     }
 
@@ -180,6 +263,11 @@ impl Endpoint {
         self.health() == Health::Passing
             && self.duty() == Duty::Serving
             && self.ejected_until() <= now
+    }
+
+    /// Whether it is to lose what it has: an operator drains it, or it is in no set any more.
+    pub fn is_leaving(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed) || self.is_removed.load(Ordering::Relaxed)
     }
 
     /// What checks say.
@@ -227,16 +315,23 @@ impl Endpoint {
         Time::ZERO + Duration::from_nanos(self.ejected_until.load(Ordering::Relaxed))
     }
 
+    /// Why it was ejected last.
+    pub fn ejected_for(&self) -> Reason {
+        let at = self.ejected_for.load(Ordering::Relaxed) as usize;
+        Reason::ALL.get(at).copied().unwrap_or(Reason::ConsecutiveFailures)
+    }
+
     /// Leaves it alone until `until`, when it is admitted again.
-    pub fn eject(&self, until: Time) {
+    pub fn eject(&self, until: Time, reason: Reason) {
+        self.ejected_for.store(reason as u32, Ordering::Relaxed);
         self.ejected_until.store(until.as_nanos(), Ordering::Relaxed);
-        self.admit(until);
         self.version.advance();
     }
 
-    /// When it came, or came back, into service.
+    /// When it came, or comes back, into service.
     pub fn admitted(&self) -> Time {
-        Time::ZERO + Duration::from_nanos(self.admitted.load(Ordering::Relaxed))
+        let admitted = Time::ZERO + Duration::from_nanos(self.admitted.load(Ordering::Relaxed));
+        admitted.max(self.ejected_until())
     }
 
     fn admit(&self, now: Time) {
@@ -266,6 +361,24 @@ impl Endpoint {
     pub fn shards(&self) -> &[EndpointShard] {
         &self.shards
     }
+
+    /// Calls that went well and calls that failed, in all workers.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        let sum = |(successes, failures), shard: &EndpointShard| {
+            (successes + shard.successes.get(), failures + shard.failures.get())
+        };
+        self.shards.iter().fold((0, 0), sum)
+    }
+
+    /// A call to it went well.
+    pub(crate) fn succeed(&self) {
+        self.track.succeed();
+    }
+
+    /// What is noted of failures.
+    pub(crate) fn track(&self) -> &Track {
+        &self.track
+    }
 }
 
 // === impl Version ===
@@ -278,60 +391,4 @@ impl Version {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn member(address: &str) -> Member {
-        let target = Arc::new(address.parse().expect("a target"));
-        Member { target, weight: 1, priority: 0, labels: BTreeMap::new() }
-    }
-
-    fn names(endpoints: &Endpoints) -> Vec<String> {
-        endpoints.entries().iter().map(|entry| entry.member.target.to_string()).collect()
-    }
-
-    fn at(seconds: u64) -> Time {
-        Time::ZERO + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn who_stays_keeps_its_state_and_who_comes_later_is_admitted_then() {
-        let endpoints = Endpoints::new(1);
-        endpoints.replace(vec![member("a:1"), member("b:1"), member("a:1")], at(1));
-        assert_eq!(names(&endpoints), ["a:1", "b:1"]);
-        let b = endpoints.entries()[1].endpoint.clone();
-        assert_eq!(b.admitted(), Time::ZERO);
-        b.set_duty(Duty::Draining, at(2));
-        endpoints.replace(vec![member("b:1"), member("c:1")], at(3));
-        let entries = endpoints.entries();
-        assert!(Arc::ptr_eq(&entries[0].endpoint, &b));
-        assert_eq!(entries[0].endpoint.duty(), Duty::Draining);
-        assert_eq!(entries[1].endpoint.admitted(), at(3));
-    }
-
-    #[test]
-    fn a_set_that_follows_leaves_the_one_before_alone() {
-        let before = Endpoints::new(1);
-        before.replace(vec![member("a:1")], at(1));
-        let after = Endpoints::following(&before, vec![member("a:1"), member("b:1")], at(2));
-        assert_eq!((names(&before), names(&after).len()), (vec!["a:1".to_owned()], 2));
-        let seen = (before.version(), after.version());
-        after.entries()[0].endpoint.set_health(Health::Failing, at(3));
-        assert_ne!((before.version(), after.version()), seen);
-        assert_eq!(before.entries()[0].endpoint.health(), Health::Failing);
-    }
-
-    #[test]
-    fn the_version_moves_only_when_something_has_changed() {
-        let endpoints = Endpoints::new(1);
-        endpoints.replace(vec![member("a:1")], at(1));
-        let endpoint = endpoints.entries()[0].endpoint.clone();
-        let version = endpoints.version();
-        endpoint.set_health(Health::Passing, at(2));
-        endpoint.set_duty(Duty::Serving, at(2));
-        assert_eq!(endpoints.version(), version);
-        endpoint.eject(at(9));
-        assert!(!endpoint.is_in_service(at(8)) && endpoint.is_in_service(at(9)));
-        assert_eq!((endpoint.admitted(), endpoints.version()), (at(9), version + 1));
-    }
-}
+mod tests;

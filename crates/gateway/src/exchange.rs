@@ -209,6 +209,8 @@ pub struct Clocks {
     pub idle: Option<Duration>,
     /// From when the whole request has left to the reply's head.
     pub response: Option<Duration>,
+    /// When the grace of a node that leaves is over.
+    pub drain: Time,
     /// No byte of the reply's body for so long.
     pub body: Option<Duration>,
     /// Waiting bytes make no progress for so long, if it is not what the engines have by default.
@@ -327,6 +329,7 @@ impl Exchange {
             }
         };
         take(clocks.total, Some(Cause::TotalTimeout));
+        take(clocks.drain, Some(Cause::NodeDrained));
         if let Some(idle) = clocks.idle {
             take(self.times.moved + idle, Some(Cause::IdleTimeout));
         }
@@ -369,6 +372,7 @@ impl Clocks {
             total: Time::NEVER,
             idle: None,
             response: None,
+            drain: Time::NEVER,
             body: None,
             write: None,
             per_try: Time::NEVER,

@@ -123,6 +123,11 @@ impl Pool {
         self.nodes.get_mut(key)
     }
 
+    /// All nodes and their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Node)> {
+        self.nodes.iter()
+    }
+
     /// All nodes.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.nodes.iter_mut().map(|(_, node)| node)

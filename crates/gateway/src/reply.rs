@@ -33,6 +33,7 @@ pub enum Cause {
     ConnectTimeout,
     TlsTimeout,
     NoEndpoint,
+    NodeDrained,
     SessionLost,
     Overflow,
     AcquireTimeout,
@@ -116,6 +117,7 @@ table! {
     ConnectTimeout    Unavailable       502 "UF"   "connect_timeout"    "the node did not accept a connection in time"
     TlsTimeout        Unavailable       502 "UF"   "tls_timeout"        "the node did not shake hands for TLS in time"
     NoEndpoint        Unavailable       503 "UH"   "no_endpoint"        "the upstream has no endpoint"
+    NodeDrained       Unavailable       503 "UH"   "node_drained"       "the node is taken out of service"
     SessionLost       Unavailable       503 "UH"   "session_lost"       "the node of the session is gone"
     Overflow          ResourceExhausted 429 "UO"   "overflow"           "too many calls wait for a stream to the node"
     AcquireTimeout    Unavailable       503 "UO"   "acquire_timeout"    "no stream to the node became free in time"

@@ -12,6 +12,7 @@ use narrows_wire::{h1, h2, proxy_protocol};
 
 use crate::balance::Balanced;
 use crate::certificates::Certificates;
+use crate::drained::Drained;
 use crate::filter::Chain;
 use crate::forward::Forward;
 use crate::forwarding::Forwarding;
@@ -218,6 +219,8 @@ pub struct Upstream {
     pub h2: Arc<h2::Config>,
     /// HTTP/1 limits towards nodes.
     pub h1: Arc<h1::Config>,
+    /// Streams to a node that leaves may go on for this long; `None`: until they end by themselves.
+    pub drain_timeout: Option<Duration>,
     /// Limits in time that it writes for its calls.
     pub timeouts: Timeouts,
     /// A connection without streams is closed after this long.
@@ -243,7 +246,7 @@ pub struct Upstream {
 #[derive(Debug)]
 pub enum Targets {
     /// A set of nodes, one of which is chosen for each call.
-    Balanced(Balanced),
+    Balanced(Box<Balanced>),
     /// The answer of a store.
     Lookup(Lookup),
     /// What the caller of a forward proxy names, if its address is in one of these networks.
@@ -259,6 +262,8 @@ pub struct Lookup {
     pub key: Template,
     /// Where connections may go.
     pub allow: Networks,
+    /// Where new calls may not go at the moment.
+    pub drained: Arc<Drained>,
     /// How long a call waits for the store.
     pub budget: Duration,
     /// What happens when the store does not know the key, or the node it names can not be reached.

@@ -326,6 +326,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
             store: Arc::clone(store),
             key: Template::parse("{header.jobid}").unwrap(),
             allow: Networks::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            drained: Arc::default(),
             budget: Duration::from_millis(500),
             on_missing: OnMissing::Fail,
         }),
@@ -333,6 +334,7 @@ fn upstream(store: &Arc<Store>) -> Upstream {
         h2: Arc::new(h2::Config::default()),
         h1: Arc::default(),
         // The wheel allocates when the first timer fires, once. None fires in this test.
+        drain_timeout: None,
         timeouts: Timeouts {
             connect: Some(Duration::from_secs(3600)),
             acquire: Some(Duration::from_secs(60)),

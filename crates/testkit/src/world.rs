@@ -16,6 +16,8 @@ mod control;
 mod crowd;
 mod filters;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod keepalive;
 #[cfg(test)]
 mod limits;
@@ -142,8 +144,13 @@ impl World {
         format!("{:?}; {}", self.worker, calls.join("; "))
     }
 
-    /// Everything that happens now, then time moves on.
+    /// Everything that happens now, then time moves on to what happens next.
     fn step(&mut self) {
+        self.step_until(Time::NEVER);
+    }
+
+    /// The same, but time moves no further than to `end`.
+    fn step_until(&mut self, end: Time) {
         let now = self.net.now();
         for client in &mut self.clients {
             client.step(&mut self.net, now);
@@ -159,7 +166,7 @@ impl World {
         if self.net.has_ready() || now >= self.worker_due {
             self.turn();
         }
-        self.advance();
+        self.advance(end);
     }
 
     fn turn(&mut self) {
@@ -172,7 +179,7 @@ impl World {
         };
     }
 
-    fn advance(&mut self) {
+    fn advance(&mut self, end: Time) {
         if self.net.has_ready() {
             return;
         }
@@ -191,7 +198,8 @@ impl World {
             next = next.min(self.faults_due).min(self.reload_due);
         }
         // Timers fire on ticks; a small step makes sure that time moves at all.
-        self.net.advance_to(next.max(self.net.now() + Duration::from_micros(50)));
+        let least = self.net.now() + Duration::from_micros(50);
+        self.net.advance_to(next.min(end).max(least));
     }
 
     /// Cut connections, nodes that drain, reloads.
@@ -244,7 +252,7 @@ impl World {
     fn pass(&mut self, time: Duration) {
         let end = self.net.now() + time;
         while self.net.now() < end {
-            self.step();
+            self.step_until(end);
         }
     }
 

@@ -107,6 +107,9 @@ pub(super) fn reload(remote: &Remote) -> Outcome {
 }
 
 pub(super) fn drain(args: &Drain) -> Outcome {
+    if let Some(node) = &args.node {
+        return super::node::drain(node, args.upstream.as_deref(), &args.remote);
+    }
     let query = args.timeout.as_deref().map(|timeout| format!("?timeout={}", segment(timeout)));
     let path = format!("/drain{}", query.unwrap_or_default());
     let reply = Admin::new(&args.remote.admin).call("POST", &path, None)?;

@@ -20,6 +20,8 @@ pub(super) async fn index() -> Json<Value> {
         "GET /openapi/{upstream}",
         "GET /stores", "GET /stores/{store}/routes?prefix=&after=&limit=",
         "GET|PUT|DELETE /stores/{store}/routes/{key}?ttl=",
+        "POST /upstreams/{upstream}/nodes/{node}:{drain|undrain|weight}?weight=",
+        "POST /nodes/{node}:{drain|undrain|weight}?weight=",
         "POST /reload", "POST /drain?timeout=", "PUT /logging?level=",
     ] }))
 }
@@ -64,6 +66,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             workers: &shared.workers,
             connections: &connections,
             refreshes: &current.refreshes,
+            health: &shared.health,
             discovered: &shared.discovery.status(),
             condition: shared.condition(),
         })

@@ -46,7 +46,7 @@ pub(super) async fn upstreams(State(shared): State<Arc<Shared>>) -> Json<Value> 
     let snapshot = shared.current().snapshot.clone();
     let discovered = shared.discovery.status();
     let all = snapshot.upstreams.iter().map(|of| {
-        let mut view = upstream(&snapshot, of, &connections);
+        let mut view = upstream(&shared, &snapshot, of, &connections);
         if let Some((_, sources)) = discovered.iter().find(|(name, _)| *name == of.name) {
             view["discovery"] = sources.iter().map(source).collect();
         }
@@ -109,7 +109,12 @@ fn route(snapshot: &Snapshot, route: &Arc<Route>) -> Value {
     })
 }
 
-fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionInfo]) -> Value {
+fn upstream(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    upstream: &Upstream,
+    connections: &[ConnectionInfo],
+) -> Value {
     let shards = upstream.stats.shards();
     let protocol = match (upstream.protocol.speaks, &upstream.protocol.tls) {
         (Speaks::Http2, None) => "h2c",
@@ -122,7 +127,7 @@ fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionI
     json!({
         "upstream": *upstream.name,
         "protocol": protocol,
-        "targets": targets(snapshot, upstream),
+        "targets": targets(shared, snapshot, upstream),
         "connections": shards.iter().map(|shard| shard.connections.get()).sum::<i64>(),
         "streams": shards.iter().map(|shard| shard.streams.get()).sum::<i64>(),
         "pending": shards.iter().map(|shard| shard.pending.get()).sum::<i64>(),
@@ -132,10 +137,11 @@ fn upstream(snapshot: &Snapshot, upstream: &Upstream, connections: &[ConnectionI
     })
 }
 
-fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
+fn targets(shared: &Shared, snapshot: &Snapshot, upstream: &Upstream) -> Value {
     match &upstream.targets {
         Targets::Balanced(balanced) => {
             let entries = balanced.endpoints.entries();
+            let endpoint = |entry| endpoint(entry, check(shared, upstream, entry));
             let percent = balanced.rules.panic_percent;
             let level = Level::of(entries.iter(), percent, clock::now());
             json!({
@@ -161,22 +167,40 @@ fn targets(snapshot: &Snapshot, upstream: &Upstream) -> Value {
                 "key": lookup.key.to_string(),
                 "up": lookup.store.is_up(),
                 "on_missing": on_missing,
+                "drained": lookup.drained.targets().iter().map(ToString::to_string).collect::<Vec<_>>(),
             } })
         }
     }
 }
 
-fn endpoint(entry: &Entry) -> Value {
+/// The last check of a node, if it is checked.
+fn check(shared: &Shared, upstream: &Upstream, entry: &Entry) -> Value {
+    let last = shared.health.last(&upstream.name, &entry.member.target.to_string());
+    last.map_or(Value::Null, |last| {
+        let ago = clock::now().since(last.at).as_secs_f64();
+        json!({ "passed": last.failure.is_none(), "failure": last.failure, "seconds_ago": ago })
+    })
+}
+
+fn endpoint(entry: &Entry, check: Value) -> Value {
     let Entry { member, endpoint } = entry;
     let shards = endpoint.shards();
+    let now = clock::now();
+    let ejected_until = endpoint.ejected_until();
+    let ejected = (now < ejected_until).then(|| {
+        let left = ejected_until.since(now).as_secs_f64();
+        json!({ "reason": endpoint.ejected_for().word(), "seconds_left": left })
+    });
     json!({
         "address": member.target.to_string(),
         "weight": endpoint.weight().unwrap_or(member.weight),
         "priority": member.priority,
         "labels": member.labels,
-        "in_service": endpoint.is_in_service(clock::now()),
+        "in_service": endpoint.is_in_service(now),
         "healthy": endpoint.health() == Health::Passing,
+        "check": check,
         "draining": endpoint.duty() == Duty::Draining,
+        "ejected": ejected,
         "active": shards.iter().map(|shard| shard.active.get()).sum::<i64>(),
         "calls": shards.iter().map(|shard| shard.calls.get()).sum::<u64>(),
         "failures": shards.iter().map(|shard| shard.failures.get()).sum::<u64>(),

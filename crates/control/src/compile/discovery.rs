@@ -11,12 +11,13 @@ use super::previous::Previous;
 use super::report::Report;
 use super::tls::{self, ClientRoots};
 use crate::config::{
-    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, NodeAddress, RedisSetConfig, Secret,
-    SourcesOfNodes, UpstreamConfig, UpstreamTls, ZookeeperConfig,
+    DiscoveryConfig, DnsConfig, DnsRecords, EtcdConfig, KubernetesConfig, NodeAddress,
+    RedisSetConfig, Secret, SourcesOfNodes, UpstreamConfig, UpstreamTls, ZookeeperConfig,
 };
 use crate::connect::Node as Server;
 use crate::discovery::{
-    DnsName, EtcdPrefix, Place, Records, RedisKey, Rules, SourceOptions, ZookeeperPath,
+    DnsName, EtcdPrefix, KubernetesService, Place, Records, RedisKey, Rules, SourceOptions,
+    ZookeeperPath,
 };
 use crate::etcd::EtcdOptions;
 use crate::stores::redis::RedisOptions;
@@ -70,7 +71,7 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
     let kinds = source.kinds();
     let [kind] = kinds.as_slice() else {
         let message = match kinds.as_slice() {
-            [] => "nothing says where nodes come from; write one of dns, file, redis_set, zookeeper, etcd".to_owned(),
+            [] => "nothing says where nodes come from; write one of dns, file, redis_set, zookeeper, etcd, kubernetes".to_owned(),
             kinds => format!("give only one of {}; write several as a list", kinds.join(", ")),
         };
         means.report.error(path, message);
@@ -89,7 +90,11 @@ fn place(path: &str, source: &DiscoveryConfig, means: &mut Means<'_, '_>) -> Opt
     if let Some(config) = &source.redis_set {
         return redis_set(&path, config, means).map(Place::RedisSet);
     }
-    source.etcd.as_ref().and_then(|config| etcd(&path, config, means)).map(Place::Etcd)
+    if let Some(config) = &source.etcd {
+        return etcd(&path, config, means).map(Place::Etcd);
+    }
+    let service = source.kubernetes.as_ref()?;
+    kubernetes(&path, service, means).map(Place::Kubernetes)
 }
 
 fn dns(path: &str, config: &DnsConfig, means: &mut Means<'_, '_>) -> Option<DnsName> {
@@ -150,7 +155,7 @@ fn redis_set(path: &str, config: &RedisSetConfig, means: &mut Means<'_, '_>) -> 
     is_good.then(|| RedisKey { redis, key: config.key.clone(), poll_interval })
 }
 
-fn zookeeper(
+pub(super) fn zookeeper(
     path: &str,
     config: &ZookeeperConfig,
     means: &mut Means<'_, '_>,
@@ -174,7 +179,11 @@ fn zookeeper(
     is_path.then(|| ZookeeperPath { ensemble, path: at.to_owned() })
 }
 
-fn etcd(path: &str, config: &EtcdConfig, means: &mut Means<'_, '_>) -> Option<EtcdPrefix> {
+pub(super) fn etcd(
+    path: &str,
+    config: &EtcdConfig,
+    means: &mut Means<'_, '_>,
+) -> Option<EtcdPrefix> {
     let servers = servers(path, ("endpoints", &config.endpoints), config.tls.as_ref(), means);
     let user = user(path, (&config.username, &config.password), means)?;
     if config.prefix.is_empty() {
@@ -185,6 +194,42 @@ fn etcd(path: &str, config: &EtcdConfig, means: &mut Means<'_, '_>) -> Option<Et
     }
     let etcd = EtcdOptions { servers: servers?, user, timeout: config.timeout.0 };
     Some(EtcdPrefix { etcd, prefix: config.prefix.clone() })
+}
+
+fn kubernetes(
+    path: &str,
+    config: &KubernetesConfig,
+    means: &mut Means<'_, '_>,
+) -> Option<KubernetesService> {
+    let mut is_good = true;
+    for (key, text) in [("namespace", &config.namespace), ("service", &config.service)] {
+        // They go into a URI as they are.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        if text.is_empty() || !text.bytes().all(is_plain) {
+            is_good = false;
+            means.report.error(format!("{path}.{key}"), "expected a name as Kubernetes takes it");
+        }
+    }
+    if config.port.is_empty() {
+        is_good = false;
+        means.report.error(format!("{path}.port"), "expected the name or the number of a port");
+    }
+    if config.plaintext && config.tls.is_some() {
+        is_good = false;
+        means.report.error(format!("{path}.tls"), "plaintext speaks no TLS; leave out one of them");
+    }
+    let tls = config.tls.clone().unwrap_or_else(KubernetesConfig::pod_tls);
+    let tls = (!config.plaintext).then_some(&tls);
+    let address = std::slice::from_ref(&config.api_server);
+    let server = servers(path, ("api_server", address), tls, means)?.pop()?;
+    is_good.then(|| KubernetesService {
+        server,
+        namespace: config.namespace.clone(),
+        service: config.service.clone(),
+        port: config.port.clone(),
+        token_file: tls.is_some().then(|| config.token_file.0.clone()),
+        timeout: config.timeout.0,
+    })
 }
 
 /// The servers of a system, at least one; `None`: faults were reported.

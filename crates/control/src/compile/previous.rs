@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use narrows_gateway::clock;
-use narrows_gateway::endpoints::{Endpoints, Member};
+use narrows_gateway::drained::Drained;
+use narrows_gateway::endpoints::{Endpoints, Health, Member};
 use narrows_gateway::snapshot::ClientTls;
 use narrows_gateway::stats::{FilterStats, ListenerStats, RouteStats, UpstreamStats};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
@@ -17,6 +18,7 @@ use super::tls::{AlpnList, Watch};
 use super::transcode::DescriptorWatch;
 use crate::config::UpstreamTls;
 use crate::discovery::{SourceOptions, Wanted};
+use crate::health::Checks;
 use crate::reflection::refresh::{Memory, Refresh};
 
 /// What is carried over from one compilation to the next.
@@ -27,6 +29,8 @@ pub struct Previous {
     routes: BTreeMap<String, Arc<RouteStats>>,
     upstreams: BTreeMap<String, Arc<UpstreamStats>>,
     endpoints: BTreeMap<String, Arc<Endpoints>>,
+    /// Of upstreams with a lookup.
+    drained: BTreeMap<String, Arc<Drained>>,
     /// By route and filter.
     filters: BTreeMap<(String, &'static str), Arc<FilterStats>>,
     sessions: BTreeMap<SessionScope, Sessions>,
@@ -39,6 +43,7 @@ pub struct Previous {
     /// Noted while upstreams are compiled; not carried over.
     pub(super) refreshes: Vec<Arc<Refresh>>,
     /// Noted while upstreams are compiled; not carried over.
+    pub(super) checks: Vec<Arc<Checks>>,
     pub(super) discovered: Vec<Wanted>,
 }
 
@@ -85,6 +90,7 @@ impl Previous {
             routes: BTreeMap::new(),
             upstreams: BTreeMap::new(),
             endpoints: BTreeMap::new(),
+            drained: BTreeMap::new(),
             filters: BTreeMap::new(),
             sessions: BTreeMap::new(),
             clients: Vec::new(),
@@ -92,6 +98,7 @@ impl Previous {
             watches: Vec::new(),
             descriptors: Vec::new(),
             refreshes: Vec::new(),
+            checks: Vec::new(),
             discovered: Vec::new(),
         }
     }
@@ -129,14 +136,18 @@ impl Previous {
     pub(super) fn endpoints(
         &self,
         upstream: &str,
-        members: Vec<Member>,
+        (members, initial): (Vec<Member>, Health),
         next: &mut Self,
     ) -> Arc<Endpoints> {
         let now = clock::now();
         let endpoints = match self.endpoints.get(upstream) {
-            Some(before) => Endpoints::following(before, members, now),
+            Some(before) => {
+                before.begin_with(initial);
+                Endpoints::following(before, members, now)
+            }
             None => {
                 let endpoints = Endpoints::new(self.workers);
+                endpoints.begin_with(initial);
                 endpoints.replace(members, now);
                 endpoints
             }
@@ -146,16 +157,32 @@ impl Previous {
         endpoints
     }
 
+    /// The addresses that calls of an upstream are kept from, noted in `next`.
+    pub(super) fn drained(&self, upstream: &str, next: &mut Self) -> Arc<Drained> {
+        let drained = self.drained.get(upstream).cloned().unwrap_or_default();
+        next.drained.insert(upstream.to_owned(), drained.clone());
+        drained
+    }
+
+    /// The nodes of upstreams that are no more are in no set any more.
+    pub(super) fn retire_missing(&self, next: &Self) {
+        let is_gone = |(name, _): &(&String, _)| !next.endpoints.contains_key(*name);
+        for (_, endpoints) in self.endpoints.iter().filter(is_gone) {
+            endpoints.retire();
+        }
+    }
+
     /// The nodes of an upstream that are told by these sources, noted in `next`. Whoever follows the sources hands
     /// nodes over there, so it is the same set over reloads, and the nodes of before are in it until others are told.
     pub(super) fn discovered(
         &self,
         upstream: &str,
-        sources: Vec<SourceOptions>,
+        (sources, initial): (Vec<SourceOptions>, Health),
         next: &mut Self,
     ) -> Arc<Endpoints> {
         let known = self.endpoints.get(upstream).cloned();
         let endpoints = known.unwrap_or_else(|| Arc::new(Endpoints::new(self.workers)));
+        endpoints.begin_with(initial);
         next.endpoints.insert(upstream.to_owned(), endpoints.clone());
         let wanted = Wanted { upstream: upstream.into(), endpoints: endpoints.clone(), sources };
         next.discovered.push(wanted);

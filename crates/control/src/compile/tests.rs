@@ -8,6 +8,7 @@ mod discovery;
 mod examples;
 mod filters;
 mod forwarding;
+mod register;
 mod retry;
 mod tls;
 mod together;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use narrows_gateway::balance::{Balanced, Policy, Rules};
-use narrows_gateway::endpoints::Member;
+use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::lookup::Store;
 use narrows_gateway::retry::RetryBudget;
 use narrows_gateway::route::Template;
@@ -27,7 +27,7 @@ use super::retry;
 use super::timeouts;
 use super::tls::{self, ClientRoots};
 use super::transcode::{self, Asked};
-use super::{balancing, http1, http2, sticky};
+use super::{balancing, health, http1, http2, sticky};
 use crate::config::{
     Config, LookupConfig, OnMissingConfig, ProtocolWord, ProxyVersion, UpstreamConfig,
 };
@@ -105,6 +105,7 @@ pub(super) fn plan<'a>(
         }
         let mut means = Means { roots: &mut roots, previous, next: &mut *next, report };
         let targets = targets((&path, name), upstream, config, &mut means);
+        health::check(&path, upstream, report);
         if let (Some(tls), Some(targets)) = (tls, targets) {
             let asked = Asked { name, path: &path, upstream, tls: &tls };
             let transcoding = transcode::compile(&asked, previous, next, report);
@@ -167,20 +168,25 @@ pub(super) fn finish(
         let config = plan.config;
         let targets = match plan.targets {
             PlannedTargets::Balanced { members, policy, rules, sticky } => {
+                let members = (members, health::initial(config));
                 let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.endpoints(&plan.name, members, next);
-                Targets::Balanced(Balanced { endpoints, policy, rules })
+                next.checks.extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
+                Targets::Balanced(Box::new(balanced(config, endpoints, policy, rules)))
             }
             PlannedTargets::Discovered { sources, policy, rules, sticky } => {
+                let sources = (sources, health::initial(config));
                 let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.discovered(&plan.name, sources, next);
-                Targets::Balanced(Balanced { endpoints, policy, rules })
+                next.checks.extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
+                Targets::Balanced(Box::new(balanced(config, endpoints, policy, rules)))
             }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),
             PlannedTargets::Lookup { store, key, config, on_missing } => Targets::Lookup(Lookup {
                 store: stores[store].clone(),
                 key,
                 allow: Networks::new(config.allow.iter().map(|network| network.0).collect()),
+                drained: previous.drained(&plan.name, next),
                 budget: config.budget.0,
                 on_missing,
             }),
@@ -200,6 +206,7 @@ pub(super) fn finish(
             transcoding: plan.transcoding,
             h2: plan.h2,
             h1: plan.h1,
+            drain_timeout: config.drain_timeout.duration(),
             timeouts: timeouts::compile(&config.timeouts),
             idle_timeout: config.idle_timeout.duration().unwrap_or(NEVER),
             keepalive: timeouts::keepalive(config.keepalive),
@@ -215,6 +222,17 @@ pub(super) fn finish(
         })
     };
     plans.into_iter().map(make).collect()
+}
+
+fn balanced(
+    config: &UpstreamConfig,
+    endpoints: Arc<Endpoints>,
+    policy: Policy,
+    rules: Rules,
+) -> Balanced {
+    let outliers = health::outliers(config.outlier_detection.as_ref());
+    let slow_start = config.slow_start.as_ref().map(health::slow_start);
+    Balanced { endpoints, policy, rules, outliers, slow_start }
 }
 
 /// The upstream that this one falls back to.

@@ -14,6 +14,9 @@ use super::store::{RedisConfig, RedisTls, SentinelConfig};
 use super::units::Period;
 use super::upstream::UpstreamTls;
 
+/// Where Kubernetes puts what a pod needs to speak to its API server.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// One source, or several.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -24,7 +27,8 @@ pub enum SourcesOfNodes {
     One(Box<DiscoveryConfig>),
 }
 
-/// A source of nodes. Exactly one of `dns`, `file`, `redis_set`, `zookeeper`, and `etcd` says which.
+/// A source of nodes. Exactly one of `dns`, `file`, `redis_set`, `zookeeper`, `etcd`, and
+/// `kubernetes` says which.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiscoveryConfig {
@@ -43,6 +47,9 @@ pub struct DiscoveryConfig {
     /// The keys below a prefix in etcd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdConfig>,
+    /// The EndpointSlices of a service in Kubernetes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<KubernetesConfig>,
     /// Networks in which nodes may be; others are left out and counted. With it, nodes must be
     /// written by address. Default: anywhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -184,6 +191,31 @@ pub struct EtcdConfig {
     pub timeout: Period,
 }
 
+/// A service in Kubernetes. Its user needs to list and watch `endpointslices` of `discovery.k8s.io`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["service", "port"]))]
+pub struct KubernetesConfig {
+    /// The API server, as `host:port`.
+    pub api_server: NodeAddress,
+    /// The namespace of the service.
+    pub namespace: String,
+    /// The name of the service.
+    pub service: String,
+    /// The port of the service's endpoints (the target port): its name, or its number.
+    pub port: String,
+    /// The file with the token that the API server asks for; read again for each request.
+    pub token_file: FilePath,
+    /// TLS to the API server. Default: its certificate comes from the authority of the pod's service
+    /// account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
+    /// Speaks to the API server in the clear and shows it no token, as to `kubectl proxy`.
+    pub plaintext: bool,
+    /// How long the API server may take to answer.
+    pub timeout: Period,
+}
+
 // === impl SourcesOfNodes ===
 
 impl SourcesOfNodes {
@@ -207,6 +239,7 @@ impl DiscoveryConfig {
             (self.redis_set.is_some(), "redis_set"),
             (self.zookeeper.is_some(), "zookeeper"),
             (self.etcd.is_some(), "etcd"),
+            (self.kubernetes.is_some(), "kubernetes"),
         ];
         written.into_iter().filter(|(is_written, _)| *is_written).map(|(_, kind)| kind).collect()
     }
@@ -220,6 +253,7 @@ impl Default for DiscoveryConfig {
             redis_set: None,
             zookeeper: None,
             etcd: None,
+            kubernetes: None,
             allow: Vec::new(),
             debounce: Period::millis(100),
             max_removal_percent: 50,
@@ -302,6 +336,31 @@ impl Default for EtcdConfig {
             username: None,
             password: None,
             tls: None,
+            timeout: Period::seconds(3),
+        }
+    }
+}
+
+// === impl KubernetesConfig ===
+
+impl KubernetesConfig {
+    /// TLS as a pod speaks it.
+    pub fn pod_tls() -> UpstreamTls {
+        let ca = Some(FilePath(format!("{SERVICE_ACCOUNT}/ca.crt").into()));
+        UpstreamTls { ca, ..UpstreamTls::default() }
+    }
+}
+
+impl Default for KubernetesConfig {
+    fn default() -> Self {
+        Self {
+            api_server: "kubernetes.default.svc:443".parse().expect("it is written as it should"),
+            namespace: "default".to_owned(),
+            service: String::new(),
+            port: String::new(),
+            token_file: FilePath(format!("{SERVICE_ACCOUNT}/token").into()),
+            tls: None,
+            plaintext: false,
             timeout: Period::seconds(3),
         }
     }

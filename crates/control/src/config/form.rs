@@ -9,6 +9,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::address::{Address, Network, NodeAddress};
+use super::health::{Curve, Percent};
+use super::health_check::StatusRange;
 use super::path::FilePath;
 use super::secret::{Secret, SecretUrl};
 use super::units::{Limit, Period, Size};
@@ -32,7 +34,7 @@ pub(crate) fn find(format: &str) -> Option<(Check, &'static str)> {
         let check: Check = |text| text.parse::<T>().map(drop).map_err(|error| error.to_string());
         (T::FORMAT, check, T::EXPECTED)
     }
-    let table: [_; 10] = [
+    let table: [_; 13] = [
         row::<Period>(),
         row::<Size>(),
         row::<Limit<Period>>(),
@@ -43,6 +45,9 @@ pub(crate) fn find(format: &str) -> Option<(Check, &'static str)> {
         row::<Secret>(),
         row::<SecretUrl>(),
         row::<FilePath>(),
+        row::<Percent>(),
+        row::<Curve>(),
+        row::<StatusRange>(),
     ];
     let found = table.into_iter().find(|(name, ..)| *name == format);
     found.map(|(_, check, expected)| (check, expected))

@@ -12,6 +12,8 @@ use super::address::{Network, NodeAddress};
 use super::balancing::{HashOnConfig, LoadBalancing, SubsetConfig};
 use super::discovery::SourcesOfNodes;
 use super::filter::FilterConfig;
+use super::health::{OutlierConfig, SlowStartConfig};
+use super::health_check::HealthCheckConfig;
 use super::path::FilePath;
 use super::retry::RetryBudgetConfig;
 use super::sticky::StickyConfig;
@@ -55,6 +57,20 @@ pub struct UpstreamConfig {
     /// request passes as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transcode: Option<TranscodeConfig>,
+    /// Asks the nodes of `endpoints` whether they are well. One that is not gets no calls. Default: nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckConfig>,
+    /// When a node of `endpoints` that fails calls is left alone for a while. Default: after 5 failures to connect
+    /// in a row, for 10s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<OutlierConfig>,
+    /// Gives a node of `endpoints` that joins the others or comes back a share of calls that grows. Default: it has
+    /// its whole share at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<SlowStartConfig>,
+    /// Streams to a node that is drained, or that is in the list no more, may go on for this long. `none` or 0:
+    /// until they end by themselves.
+    pub drain_timeout: Limit<Period>,
     /// Limits in time of its calls, as far as their routes do not say.
     pub timeouts: CallTimeouts,
     /// A connection without open streams is closed after this long. `none` or 0: never.
@@ -269,6 +285,10 @@ impl Default for UpstreamConfig {
             panic_threshold: 50,
             lookup: None,
             transcode: None,
+            health_check: None,
+            outlier_detection: None,
+            slow_start: None,
+            drain_timeout: Limit(None),
             timeouts: CallTimeouts::default(),
             idle_timeout: Limit(Some(Period::seconds(60))),
             keepalive: KeepaliveConfig::default(),

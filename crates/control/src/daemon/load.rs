@@ -14,7 +14,9 @@ use crate::access_log::{Destination, Format, Settings};
 use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
 use crate::discovery::Wanted;
+use crate::health::Checks;
 use crate::reflection::refresh::Refresh;
+use crate::register::RegisterOptions;
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -32,8 +34,12 @@ pub struct Current {
     pub descriptors: Vec<Arc<DescriptorWatch>>,
     /// Nodes that are asked for their methods.
     pub refreshes: Vec<Arc<Refresh>>,
+    /// Nodes that are asked whether they are well.
+    pub checks: Vec<Arc<Checks>>,
     /// Upstreams whose nodes come from elsewhere.
     pub discovered: Vec<Wanted>,
+    /// Where the gateway registers itself.
+    pub register: Option<RegisterOptions>,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -69,8 +75,17 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled { snapshot, warnings, watches, descriptors, refreshes, discovered, next } =
-            compiled;
+        let Compiled {
+            snapshot,
+            warnings,
+            watches,
+            descriptors,
+            refreshes,
+            checks,
+            discovered,
+            register,
+            next,
+        } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
@@ -81,7 +96,9 @@ pub(super) async fn build(
             watches,
             descriptors,
             refreshes,
+            checks,
             discovered,
+            register,
             loaded_at,
         };
         Ok((current, next))

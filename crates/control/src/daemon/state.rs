@@ -18,7 +18,9 @@ use crate::access_log::LogStats;
 use crate::compile::Look;
 use crate::config::Fault;
 use crate::discovery::Discovery;
+use crate::health::Board;
 use crate::metrics::Condition;
+use crate::register::Register;
 use crate::stores::Stores;
 
 /// Something to be done by the loop of the daemon.
@@ -54,8 +56,12 @@ pub struct Shared {
     pub stores: Arc<Stores>,
     /// Who knows the nodes of upstreams.
     pub discovery: Arc<Discovery>,
+    /// The gateway's own entry elsewhere.
+    pub register: Register,
     /// What became of the access log.
     pub log: Arc<LogStats>,
+    /// What came of asking nodes whether they are well.
+    pub health: Arc<Board>,
     /// The listeners that were opened at the start.
     pub listeners: Vec<(Arc<str>, SocketAddr)>,
     current: ArcSwap<Current>,
@@ -96,7 +102,9 @@ impl Shared {
             workers: running.stats.clone(),
             stores: known.stores,
             discovery: known.discovery,
+            register: Register::default(),
             log,
+            health: Arc::default(),
             listeners: running.addresses(),
             current: ArcSwap::from_pointee(current),
             changed: Notify::new(),
@@ -135,6 +143,7 @@ impl Shared {
             reload_ok: self.reload_ok.load(Ordering::Relaxed),
             reloaded_at: self.current.load().loaded_at,
             draining: self.is_draining(),
+            registered: self.register.is_up(),
             certificates: self.certificates.counts(),
             descriptors: self.descriptors.counts(),
             log_lines: self.log.lines(),

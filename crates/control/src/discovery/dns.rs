@@ -101,7 +101,9 @@ async fn follow(at: &DnsName, slot: &Slot) -> Result<Infallible, DnsError> {
 }
 
 async fn nodes(resolver: &TokioResolver, name: &str, port: u16) -> Result<Answer<Entry>, DnsError> {
-    let Answer { found, ttl } = addresses(resolver, name).await?;
+    let Answer { mut found, ttl } = addresses(resolver, name).await?;
+    // Servers give them in turn, and another order is no change.
+    found.sort_unstable();
     let entry = |ip: IpAddr| (ip.to_string(), Ok(Some(node(ip, port))));
     Ok(Answer { found: found.into_iter().map(entry).collect(), ttl })
 }
@@ -141,7 +143,10 @@ async fn services(resolver: &TokioResolver, name: &str) -> Result<Answer<Entry>,
             });
         }
         while let Some(Ok((srv, addresses))) = asked.join_next().await {
-            let entry = |ip| (srv.target.to_string(), Ok(Some(service(&srv, ip, &ranks))));
+            let entry = |ip| {
+                let name = format!("{} {ip}:{}", srv.target, srv.port);
+                (name, Ok(Some(service(&srv, ip, &ranks))))
+            };
             match addresses {
                 Ok(addresses) => {
                     ttl = ttl.min(addresses.ttl);

@@ -13,10 +13,10 @@ use narrows_gateway::clock;
 use tokio::time::MissedTickBehavior;
 
 use super::node::{Node, NodeError};
-use super::pause::Pause;
 use super::slot::Slot;
 use crate::connect::Node as Server;
 use crate::etcd::{Change, Client, EtcdError, EtcdOptions, KeyValue};
+use crate::pause::Pause;
 
 /// A prefix in etcd.
 #[derive(Debug, Clone, PartialEq)]

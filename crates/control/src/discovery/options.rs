@@ -10,10 +10,11 @@ use ipnet::IpNet;
 use super::dns::DnsName;
 use super::etcd::EtcdPrefix;
 use super::guard::Rules;
+use super::kubernetes::KubernetesService;
 use super::redis_set::RedisKey;
 use super::slot::Slot;
 use super::zookeeper::ZookeeperPath;
-use super::{dns, etcd, file, redis_set, zookeeper};
+use super::{dns, etcd, file, kubernetes, redis_set, zookeeper};
 use crate::stores::redis::Topology;
 
 /// A source of nodes.
@@ -42,6 +43,8 @@ pub enum Place {
     Zookeeper(ZookeeperPath),
     /// The keys below a prefix in etcd.
     Etcd(EtcdPrefix),
+    /// The endpoints of a service in Kubernetes.
+    Kubernetes(KubernetesService),
 }
 
 /// Follows a source; never ends.
@@ -52,6 +55,7 @@ pub(super) async fn run(options: SourceOptions, slot: Arc<Slot>) {
         Place::RedisSet(key) => redis_set::run(key, slot).await,
         Place::Zookeeper(path) => zookeeper::run(path, slot).await,
         Place::Etcd(prefix) => etcd::run(prefix, slot).await,
+        Place::Kubernetes(service) => kubernetes::run(service, slot).await,
     }
 }
 
@@ -66,6 +70,7 @@ impl Place {
             Self::RedisSet(_) => "redis_set",
             Self::Zookeeper(_) => "zookeeper",
             Self::Etcd(_) => "etcd",
+            Self::Kubernetes(_) => "kubernetes",
         }
     }
 }
@@ -78,6 +83,9 @@ impl fmt::Display for Place {
             Self::RedisSet(at) => write!(f, "{} {}", servers(&at.redis.topology), at.key),
             Self::Zookeeper(at) => write!(f, "{}{}", list(&at.ensemble.servers), at.path),
             Self::Etcd(at) => write!(f, "{} {}", list(&at.etcd.servers), at.prefix),
+            Self::Kubernetes(at) => {
+                write!(f, "{} {}/{}:{}", at.server, at.namespace, at.service, at.port)
+            }
         }
     }
 }

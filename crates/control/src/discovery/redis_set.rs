@@ -10,8 +10,8 @@ use std::time::Duration;
 use narrows_gateway::clock;
 
 use super::node::{Node, NodeError};
-use super::pause::Pause;
 use super::slot::{NODES_MAX, Slot};
+use crate::pause::Pause;
 use crate::stores::redis::{Content, RedisOptions, WatchedKey};
 
 /// A key in Redis. Equal options are the same source.

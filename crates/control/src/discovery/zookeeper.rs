@@ -11,8 +11,8 @@ use std::sync::Arc;
 use narrows_gateway::clock;
 
 use super::node::{Node, NodeError};
-use super::pause::Pause;
 use super::slot::Slot;
+use crate::pause::Pause;
 use crate::zookeeper::{Event, EventKind, Identity, Session, ZookeeperError, ZookeeperOptions};
 
 /// A path of an ensemble.

@@ -81,6 +81,58 @@ pub(super) struct Event {
     pub(super) kv: Option<KeyValue>,
 }
 
+/// Writes a key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct PutRequest {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) value: Vec<u8>,
+    #[prost(int64, tag = "3")]
+    pub(super) lease: i64,
+}
+
+/// A reply that says nothing of interest.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Ignored {}
+
+/// Asks for a lease of so many seconds.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LeaseGrantRequest {
+    #[prost(int64, tag = "1")]
+    pub(super) ttl: i64,
+}
+
+/// A lease.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LeaseGrantResponse {
+    #[prost(int64, tag = "2")]
+    pub(super) id: i64,
+    #[prost(string, tag = "4")]
+    pub(super) error: String,
+}
+
+/// Has a lease begin anew.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LeaseKeepAliveRequest {
+    #[prost(int64, tag = "1")]
+    pub(super) id: i64,
+}
+
+/// What is left of a lease, in seconds; 0 if it has ended.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LeaseKeepAliveResponse {
+    #[prost(int64, tag = "3")]
+    pub(super) ttl: i64,
+}
+
+/// Ends a lease.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct LeaseRevokeRequest {
+    #[prost(int64, tag = "1")]
+    pub(super) id: i64,
+}
+
 /// Asks to be let in.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]

@@ -30,10 +30,12 @@ const XID_AUTH: i32 = -4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 enum Operation {
+    Create = 1,
     Exists = 3,
     Data = 4,
     Children = 8,
     Ping = 11,
+    Close = -11,
     Auth = 100,
 }
 
@@ -44,6 +46,15 @@ pub(crate) struct Identity {
     password: Vec<u8>,
     /// The last change that was seen; a server that is behind it does not take the session.
     zxid: i64,
+}
+
+/// How long a node that is created lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    /// Until it is deleted.
+    Persistent,
+    /// As long as the session.
+    Ephemeral,
 }
 
 /// A session.
@@ -62,6 +73,15 @@ enum Frame {
     Event(Event),
     Reply { xid: i32, code: i32, body: Vec<u8> },
     Nothing,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    /// The number of the session, by which it owns nodes.
+    pub(crate) fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 // === impl Session ===
@@ -135,6 +155,46 @@ impl Session {
     /// Whether there is something at a path; watches it, also if there is nothing.
     pub(crate) async fn exists(&mut self, path: &str) -> Result<bool, ZookeeperError> {
         Ok(self.stat(path).await?.is_some())
+    }
+
+    /// Whose it is, if there is something at a path and it is ephemeral; watches it, also if there is nothing.
+    pub(crate) async fn owner(&mut self, path: &str) -> Result<Option<i64>, ZookeeperError> {
+        let Some(stat) = self.stat(path).await? else { return Ok(None) };
+        let mut stat = Reader::new(&stat);
+        // Two changes, two times, three versions; then the owner.
+        for _ in 0..4 {
+            stat.long()?;
+        }
+        for _ in 0..3 {
+            stat.int()?;
+        }
+        Ok(Some(stat.long()?))
+    }
+
+    /// Creates a node that everybody may read and change.
+    pub(crate) async fn create(
+        &mut self,
+        path: &str,
+        data: &[u8],
+        lifetime: Lifetime,
+    ) -> Result<(), ZookeeperError> {
+        const ALL: i32 = 31;
+        let flags = i32::from(lifetime == Lifetime::Ephemeral);
+        let request = |writer: Writer| {
+            let writer = writer.text(path).bytes(data).int(1).int(ALL);
+            writer.text("world").text("anyone").int(flags)
+        };
+        self.call(Operation::Create, path, request).await.map(drop)
+    }
+
+    /// Ends the session, and its ephemeral nodes with it.
+    pub(crate) async fn close(mut self) -> Result<(), ZookeeperError> {
+        self.call(Operation::Close, "", |writer| writer).await.map(drop)
+    }
+
+    /// By what the session can be taken up again.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The data at each of the paths, as far as they are there; watches them.

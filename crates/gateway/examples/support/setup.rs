@@ -35,6 +35,7 @@ pub(crate) fn snapshot(listen: &str, node: &str) -> Arc<Snapshot> {
         store,
         key: Template::parse("{header.jobid}").expect("a template"),
         allow: Networks::new(vec!["127.0.0.0/8".parse().expect("a network")]),
+        drained: Arc::default(),
         budget: Duration::from_millis(500),
         on_missing: OnMissing::Fail,
     };
@@ -70,6 +71,7 @@ pub(crate) fn with_targets(listen: &str, targets: Targets) -> Arc<Snapshot> {
         transcoding: None,
         h2: h2.clone(),
         h1: Arc::default(),
+        drain_timeout: None,
         timeouts: Timeouts {
             connect: Some(Duration::from_secs(5)),
             acquire: Some(Duration::from_secs(5)),

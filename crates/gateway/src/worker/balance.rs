@@ -11,10 +11,11 @@ use std::sync::Arc;
 use narrows_wire::Time;
 
 use super::failure::Failure;
+use super::judge::{Outcome, detach};
+use super::warmth::Warmth;
 use super::{Active, Fast, Worker};
 use crate::balance::{Balance, Balanced, Candidate, Choice, Fallback, Level, Panic, Peer, Subset};
 use crate::endpoints::Entry;
-use crate::exchange::Exchange;
 use crate::io::Io;
 use crate::reply::Cause;
 use crate::route::Request;
@@ -51,17 +52,6 @@ struct Group {
 
 /// A member of the set, and what it would be as a candidate.
 type Member<'a> = (&'a Entry, Candidate);
-
-/// How a call went, as far as its node has to answer for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The node did what it was asked.
-    Success,
-    /// The node did not.
-    Failure,
-    /// The call ended for reasons of others.
-    Unknown,
-}
 
 /// The endpoints that this worker knows, by identity.
 pub(super) type Peers = HashMap<usize, Rc<Peer>, Fast>;
@@ -106,6 +96,8 @@ impl Balancer {
         self.seen = Some(balanced.endpoints.version());
         self.stale_at = Time::NEVER;
         let entries = balanced.endpoints.entries();
+        let warmth = Warmth::of(balanced, &entries, now);
+        self.stale_at = self.stale_at.min(warmth.next_look());
         let mut members: Vec<Member<'_>> = Vec::with_capacity(entries.len());
         let mut first = entries.iter().find_map(|entry| peers.get(&identity(entry)).cloned());
         for entry in entries.iter() {
@@ -113,7 +105,8 @@ impl Balancer {
             if now < ejected_until {
                 self.stale_at = self.stale_at.min(ejected_until);
             }
-            let candidate = candidate(entry, peers, first.as_deref(), worker);
+            let mut candidate = candidate(entry, peers, first.as_deref(), worker);
+            candidate.weight = warmth.weight(entry, candidate.weight);
             first.get_or_insert_with(|| candidate.peer.clone());
             members.push((entry, candidate));
         }
@@ -231,7 +224,7 @@ fn candidate(entry: &Entry, peers: &mut Peers, first: Option<&Peer>, worker: usi
 
 impl Active {
     /// A call has failed at a node of an upstream.
-    fn on_failure(&self, upstream: usize, peer: &Rc<Peer>) {
+    pub(super) fn on_failure(&self, upstream: usize, peer: &Rc<Peer>) {
         let mut balancers = self.balancers.borrow_mut();
         if let Some(Some(balancer)) = balancers.get_mut(upstream) {
             balancer.on_failure(peer);
@@ -257,7 +250,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn go_to_peer(&mut self, key: Key, peer: Rc<Peer>) -> Result<(), Failure> {
         let target = peer.endpoint.target.clone();
         if let Some(exchange) = self.exchanges.get_mut(key) {
-            detach(exchange, Outcome::Failure, self.now);
+            detach(exchange, Outcome::Unknown, self.now);
             peer.begin();
             exchange.peer = Some(peer);
             exchange.times.chosen = self.now;
@@ -295,42 +288,5 @@ impl<I: Io> Worker<I> {
         }
         let mut choice = Choice { hash, tried, now: self.now, random: &mut self.random };
         group.choose(&mut choice).map(|candidate| candidate.peer.clone()).ok_or_else(none)
-    }
-}
-
-/// A node has a call of the exchange no longer.
-pub(super) fn release(exchange: &Exchange, peer: &Rc<Peer>, outcome: Outcome, now: Time) {
-    peer.end();
-    if outcome == Outcome::Failure {
-        peer.endpoint.shard(peer.worker).failures.add(1);
-        peer.on_failure(now.since(exchange.times.chosen), now);
-        exchange.active.on_failure(exchange.upstream, peer);
-    }
-}
-
-/// The node that was chosen has the exchange no longer.
-pub(super) fn detach(exchange: &mut Exchange, outcome: Outcome, now: Time) {
-    if let Some(peer) = exchange.peer.take() {
-        release(exchange, &peer, outcome, now);
-    }
-}
-
-/// How an exchange that has ended went at its node.
-pub(super) fn outcome(exchange: &Exchange) -> Outcome {
-    match exchange.cause {
-        None => Outcome::Success,
-        Some(
-            Cause::ConnectFailed
-            | Cause::ConnectTimeout
-            | Cause::TlsTimeout
-            | Cause::ResponseTimeout
-            | Cause::ReplyBodyTimeout
-            | Cause::UpstreamReset
-            | Cause::UpstreamClosed
-            | Cause::UpstreamProtocol
-            | Cause::UpstreamCalm
-            | Cause::Unprocessed,
-        ) => Outcome::Failure,
-        Some(_) => Outcome::Unknown,
     }
 }

@@ -6,8 +6,8 @@ use narrows_wire::codec::{End, ErrorCode, Party, Processed, Reason, Refusal, Str
 use narrows_wire::grpc::Status;
 use narrows_wire::{Head, Name};
 
-use super::balance::Outcome;
 use super::ending::Loss;
+use super::judge::Outcome;
 use super::{Worker, hop};
 use crate::closes::Close;
 use crate::exchange::{Leg, Progress, Stage};

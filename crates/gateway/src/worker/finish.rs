@@ -7,7 +7,7 @@ use narrows_wire::codec::ErrorCode;
 use narrows_wire::{Name, Time};
 
 use super::Worker;
-use super::balance::{detach, outcome};
+use super::judge::{detach, outcome};
 use super::links::note_dirty;
 use crate::clock;
 use crate::exchange::{Exchange, Stage};

@@ -9,10 +9,11 @@ use narrows_wire::Time;
 use narrows_wire::codec::{ErrorCode, StreamKey};
 
 use super::Worker;
-use super::balance::{Outcome, detach, release};
+use super::judge::{Outcome, detach, release};
 use crate::balance::Peer;
 use crate::exchange::{Leg, Progress, Stage};
 use crate::io::Io;
+use crate::outlier::Fault;
 use crate::slab::Key;
 use crate::snapshot::Targets;
 
@@ -144,8 +145,7 @@ impl<I: Io> Worker<I> {
             // It would have taken at least as long.
             peer.on_reply(self.now.since(exchange.times.chosen), self.now);
         }
-        let outcome = if open.is_some() { Outcome::Unknown } else { Outcome::Failure };
-        detach(exchange, outcome, self.now);
+        detach(exchange, lost(open), self.now);
         exchange.stage = Stage::Relaying(hedge.leg);
         exchange.node = Some(hedge.node);
         exchange.sent_mark = hedge.sent_mark;
@@ -163,11 +163,18 @@ impl<I: Io> Worker<I> {
     pub(super) fn drop_second(&mut self, key: Key, open: Option<ErrorCode>) {
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
         let Some(hedge) = exchange.hedge.take() else { return };
-        let outcome = if open.is_some() { Outcome::Unknown } else { Outcome::Failure };
-        release(exchange, &hedge.peer, outcome, self.now);
+        release(exchange, &hedge.peer, lost(open), self.now);
         if let Some(code) = open {
             self.reset_stream(hedge.leg.link, hedge.leg.stream, code);
         }
         self.free_link(hedge.leg.link);
+    }
+}
+
+/// What it says of a node that it loses a call: nothing, if we end it.
+fn lost(open: Option<ErrorCode>) -> Outcome {
+    match open {
+        Some(_) => Outcome::Unknown,
+        None => Outcome::Failure(Fault::Reset),
     }
 }

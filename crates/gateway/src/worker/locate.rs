@@ -10,7 +10,6 @@ use narrows_wire::Time;
 
 use super::failure::Failure;
 use super::{KNOWN_TARGETS_MAX, Worker};
-use crate::balance::{Balanced, Rules};
 use crate::control::{Answer, Job, Ticket};
 use crate::exchange::{Stage, Wait};
 use crate::io::Io;
@@ -91,7 +90,7 @@ impl<I: Io> Worker<I> {
         });
         self.stats.lookup_hits.add(u64::from(!matches!(found, Found::Ask)));
         match found {
-            Found::Known(node) if self.pool.get(node).is_some() => self.dispatch(key, node),
+            Found::Known(node) if self.pool.get(node).is_some() => self.go_in(key, node),
             // The node was forgotten when its last connection ended.
             Found::Known(_) => {
                 self.known_targets.clear();
@@ -201,12 +200,11 @@ impl<I: Io> Worker<I> {
         let active = exchange.active.clone();
         let lookup = match active.snapshot.upstreams.get(exchange.upstream).map(|it| &it.targets) {
             Some(Targets::Lookup(lookup)) => lookup,
-            Some(Targets::Balanced(Balanced {
-                rules: Rules { sticky: Some(sticky), .. }, ..
-            })) => {
+            Some(Targets::Balanced(balanced)) => {
+                let Some(sticky) = &balanced.rules.sticky else { return };
                 return self.fail_late(key, &sticky.store, sticky.budget);
             }
-            Some(Targets::Balanced(_) | Targets::Asked(_)) | None => return,
+            Some(Targets::Asked(_)) | None => return,
         };
         match self.use_stale(key, lookup) {
             Ok(true) => {}
@@ -345,7 +343,7 @@ impl<I: Io> Worker<I> {
             && let Some((_, node)) = self.known_targets.get(&identity)
             && self.pool.get(*node).is_some()
         {
-            return self.dispatch(key, *node);
+            return self.go_in(key, *node);
         }
         let address = match (self.address_of(target, key), &target.host) {
             (Some(address), _) => address,
@@ -361,7 +359,29 @@ impl<I: Io> Worker<I> {
             }
             self.known_targets.insert(identity, (target.clone(), node));
         }
-        self.dispatch(key, node)
+        self.go_in(key, node)
+    }
+
+    /// Sends the exchange to its node, unless an operator keeps new calls from there.
+    fn go_in(&mut self, key: Key, node: Key) -> Result<(), Failure> {
+        let (Some(exchange), Some(found)) = (self.exchanges.get(key), self.pool.get(node)) else {
+            return Ok(());
+        };
+        let drained = match exchange.upstream().map(|upstream| &upstream.targets) {
+            Some(Targets::Lookup(lookup)) if lookup.drained.holds(found) => lookup.on_missing,
+            _ => return self.dispatch(key, node),
+        };
+        self.pool.forget_if_unused(node);
+        self.on_node_drained(key, drained)
+    }
+
+    /// The node that the store names is taken out of service; the store may come to name another one.
+    fn on_node_drained(&mut self, key: Key, on_missing: OnMissing) -> Result<(), Failure> {
+        match on_missing {
+            OnMissing::Fail => Err(Failure::new(Cause::NodeDrained)),
+            OnMissing::Wait(patience) => self.wait_for_mapping(key, patience),
+            OnMissing::Fallback(upstream) => self.fall_back(key, upstream),
+        }
     }
 
     /// The address of a target, unless it is a name that has to be resolved first.

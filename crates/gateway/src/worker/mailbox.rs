@@ -29,6 +29,7 @@ impl<I: Io> Worker<I> {
                 Command::Answer(ticket, answer) => {
                     self.on_answer(Key::unpack(ticket.exchange), answer);
                 }
+                Command::Review => self.review(),
                 Command::Drain { grace } => self.drain(grace),
                 Command::Stop => self.stopped = true,
                 // Whoever asked may have given up.
@@ -51,6 +52,7 @@ impl<I: Io> Worker<I> {
             };
             node.upstream = upstreams.iter().position(same_name).unwrap_or(usize::MAX);
         }
+        self.review();
         if self.draining.is_some() {
             return;
         }

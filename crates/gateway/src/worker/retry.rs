@@ -11,11 +11,12 @@ use narrows_wire::grpc::{self, Status};
 use narrows_wire::{Head, Indexing, Name, Time};
 
 use super::Worker;
-use super::balance::{Outcome, detach};
+use super::judge::{Outcome, blame, detach};
 use super::sticky::Unreached;
 use crate::balance::Peer;
 use crate::exchange::{Exchange, Progress, Stage, Wait};
 use crate::io::Io;
+use crate::outlier::Fault;
 use crate::reply::Cause;
 use crate::retry::{Answered, Retry};
 use crate::slab::Key;
@@ -81,7 +82,7 @@ impl<I: Io> Worker<I> {
             return false;
         }
         upstream.stats.shard(self.index).replays.add(1);
-        self.park_until(key, self.now);
+        self.park_until(key, self.now, blame(cause));
         true
     }
 
@@ -89,7 +90,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn retry_failure(&mut self, key: Key, cause: Cause) -> bool {
         let Some(exchange) = self.exchanges.get(key) else { return false };
         let Some(retry) = exchange.retry() else { return false };
-        retry.after_failure(cause) && self.try_again(key, None, None)
+        retry.after_failure(cause) && self.try_again(key, blame(cause), None, None)
     }
 
     /// Tries a call again to which a node answered in a way that the route has rules for. `false`: the answer goes
@@ -113,7 +114,7 @@ impl<I: Io> Worker<I> {
             Pushback::Never => return false,
         };
         let is_over = end == End::Stream && exchange.request.progress == Progress::Ended;
-        self.try_again(key, wait, (!is_over).then_some(from))
+        self.try_again(key, answered.outcome(), wait, (!is_over).then_some(from))
     }
 
     /// One of two nodes that have a call begins its reply. One that the route has rules against is ignored as long as
@@ -141,6 +142,7 @@ impl<I: Io> Worker<I> {
     fn try_again(
         &mut self,
         key: Key,
+        outcome: Outcome,
         wait: Option<Duration>,
         open: Option<(Key, StreamKey)>,
     ) -> bool {
@@ -164,7 +166,7 @@ impl<I: Io> Worker<I> {
                 upstream.stats.shard(self.index).retries.add(1);
             }
         }
-        self.park_until(key, until);
+        self.park_until(key, until, outcome);
         true
     }
 
@@ -183,13 +185,13 @@ impl<I: Io> Worker<I> {
     }
 
     /// The node of a call has failed it; another one is chosen at `until`.
-    fn park_until(&mut self, key: Key, until: Time) {
+    fn park_until(&mut self, key: Key, until: Time, outcome: Outcome) {
         let leg = self.exchanges.get(key).and_then(|exchange| exchange.node_leg());
         if let Some(leg) = leg {
             self.leave_node(key, leg.link);
         }
         let Some(exchange) = self.exchanges.get_mut(key) else { return };
-        exchange.give_up_peer(Outcome::Failure, self.now);
+        exchange.give_up_peer(outcome, self.now);
         exchange.clocks.per_try = Time::NEVER;
         exchange.clocks.hedge = Time::NEVER;
         exchange.stage = Stage::Parked { until, wait: Wait::Backoff };
@@ -273,6 +275,14 @@ impl Answered {
         Self {
             http: head.get(Name::Status).and_then(number).unwrap_or(0).try_into().unwrap_or(0),
             grpc: status.and_then(grpc::Status::parse).filter(|status| *status != Status::Ok),
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        match self.grpc {
+            Some(status) => Outcome::Failure(Fault::Grpc(status.code())),
+            None if self.http >= 500 => Outcome::Failure(Fault::Http(self.http)),
+            None => Outcome::Success,
         }
     }
 }

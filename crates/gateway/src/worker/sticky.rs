@@ -11,14 +11,15 @@ use std::time::Duration;
 use narrows_wire::{Head, Indexing, Name, Time};
 
 use super::Worker;
-use super::balance::{Outcome, detach};
 use super::failure::Failure;
+use super::judge::{Outcome, detach};
 use super::locate::ASK_AGAIN;
 use crate::balance::{Balanced, OnGone, Peer, Sticky, hash};
 use crate::control::{Job, Pin, StoreFailure, Written};
 use crate::exchange::{Exchange, Stage, Wait};
 use crate::io::Io;
 use crate::lookup;
+use crate::outlier::Fault;
 use crate::reply::Cause;
 use crate::route::Request;
 use crate::slab::Key;
@@ -229,7 +230,8 @@ impl<I: Io> Worker<I> {
         }
         let now = self.now;
         let Some(exchange) = self.exchanges.get_mut(key) else { return Ok(()) };
-        detach(exchange, Outcome::Failure, now);
+        // If one was tried, it could not be reached.
+        detach(exchange, Outcome::Failure(Fault::Connect), now);
         let session = exchange.session.get_or_insert_default();
         let give_up = *session.gone_since.get_or_insert(now) + patience;
         if now >= give_up {

@@ -38,7 +38,8 @@ pub struct HttpReply {
 impl Narrows {
     /// Starts it on `config`, to which an admin listener is added, and waits until it listens.
     ///
-    /// Each listener stands in the configuration as `- address: 127.0.0.1:0`; `{directory}` stands for a
+    /// Each listener stands in the configuration as `- address: 127.0.0.1:0`, or with the port of a
+    /// [`free_address`](super::free_address); `{directory}` stands for a
     /// directory that goes with this value.
     pub fn start(config: &str) -> Self {
         Self::start_in(Scratch::new("gateway"), config)
@@ -64,7 +65,7 @@ impl Narrows {
     }
 
     fn start_in(directory: Scratch, config: &str) -> Self {
-        let wanted = config.matches("- address: 127.0.0.1:0").count();
+        let wanted = config.matches("- address: 127.0.0.1:").count();
         let file = directory.write("narrows.yaml", &complete(config, &directory));
         let mut command = Command::new(Self::binary());
         command.current_dir(directory.path()).args(["run", "-c"]).arg(file);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use narrows_gateway::balance::{Balanced, Fallback, Policy, Rules, Subset};
 use narrows_gateway::endpoints::{Duty, Endpoints, Health, Member};
+use narrows_gateway::outlier::Detection;
 use narrows_gateway::route::Template;
 use narrows_wire::Time;
 
@@ -172,5 +173,7 @@ fn weighted(weights: [u32; 3], policy: Policy) -> Balanced {
     };
     let endpoints = Endpoints::new(1);
     endpoints.replace(weights.into_iter().enumerate().map(member).collect(), Time::ZERO);
-    Balanced { endpoints: Arc::new(endpoints), policy, rules: Rules::default() }
+    let (endpoints, rules, outliers) =
+        (Arc::new(endpoints), Rules::default(), Detection::default());
+    Balanced { endpoints, policy, rules, outliers, slow_start: None }
 }

@@ -55,6 +55,8 @@ pub(super) struct Node {
     refused: BTreeSet<u64>,
     streams_max: u32,
     slow: bool,
+    /// How it behaves, whatever a call asks for.
+    pub(super) mood: Option<Mode>,
     /// How much longer than others it takes to answer.
     pub(super) delay: Duration,
     /// Calls that have come and were not refused.
@@ -76,6 +78,7 @@ impl Node {
             refused: BTreeSet::new(),
             streams_max,
             slow,
+            mood: None,
             delay: Duration::ZERO,
             calls: 0,
             wrong: vec![],
@@ -190,7 +193,8 @@ impl Node {
         if head.get(Name::Te) != Some(b"trailers") {
             self.wrong.push(format!("call {call} lost te: trailers"));
         }
-        let mode = MODES.get(number(b"x-mode") as usize).copied().unwrap_or(Mode::Echo);
+        let asked = MODES.get(number(b"x-mode") as usize).copied().unwrap_or(Mode::Echo);
+        let mode = self.mood.unwrap_or(asked);
         let h2 = &mut self.connections[at].h2;
         if mode == Mode::RefusedOnce && self.refused.insert(call) {
             h2.reset(stream, ErrorCode::REFUSED_STREAM);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
+use narrows_gateway::outlier::Detection;
 use narrows_gateway::retry::{Conditions, Retry};
 use narrows_wire::Time;
 
@@ -164,7 +165,9 @@ pub(super) fn set(addresses: &[&str], policy: Policy) -> Balanced {
     };
     let endpoints = Endpoints::new(1);
     endpoints.replace(addresses.iter().map(member).collect(), Time::ZERO);
-    Balanced { endpoints: Arc::new(endpoints), policy, rules: Rules::default() }
+    let outliers = Detection::default();
+    let (endpoints, rules) = (Arc::new(endpoints), Rules::default());
+    Balanced { endpoints, policy, rules, outliers, slow_start: None }
 }
 
 fn three() -> Balanced {

@@ -154,6 +154,24 @@ pub(super) fn reloaded(old: &Snapshot, plan: Plan) -> Arc<Snapshot> {
     Arc::new(snapshot(&lookup.store, plan, Some(old)))
 }
 
+/// The same configuration, but for where calls go and the grace of nodes that leave.
+#[cfg(test)]
+pub(super) fn sent_to(
+    old: &Snapshot,
+    targets: Targets,
+    drain_timeout: Option<Duration>,
+) -> Arc<Snapshot> {
+    let Some(Targets::Lookup(lookup)) = old.upstreams.first().map(|upstream| &upstream.targets)
+    else {
+        unreachable!("the upstream of the world looks targets up");
+    };
+    let plan = Plan::default();
+    let mut new = snapshot(&lookup.store, plan, Some(old));
+    let own = upstream(&lookup.store, old.upstreams[0].stats.clone(), plan);
+    new.upstreams = vec![Arc::new(Upstream { targets, drain_timeout, ..own })];
+    Arc::new(new)
+}
+
 fn nodes_and_jobs(
     rng: &mut Rng,
     net: &Net,
@@ -320,7 +338,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             Some(nodes) => {
                 let mut nodes = nodes();
                 nodes.rules.sticky = plan.limits.sticky.map(|sticky| sticky(store));
-                Targets::Balanced(nodes)
+                Targets::Balanced(Box::new(nodes))
             }
             None => Targets::Lookup(lookup(store)),
         },
@@ -336,6 +354,7 @@ fn upstream(store: &Arc<Store>, stats: Arc<UpstreamStats>, plan: Plan) -> Upstre
             }),
             ..Timeouts::default()
         },
+        drain_timeout: None,
         idle_timeout: Duration::from_secs(20),
         keepalive: narrows_gateway::keepalive::Keepalive::default(),
         max_connection_age: age_max(plan),
@@ -356,6 +375,7 @@ fn lookup(store: &Arc<Store>) -> Lookup {
         store: store.clone(),
         key: Template::parse("{header.jobid}").expect("a template"),
         allow: Networks::new(vec!["10.0.0.0/8".parse().expect("a network")]),
+        drained: Arc::default(),
         budget: Duration::from_millis(500),
         on_missing: OnMissing::Fail,
     }

@@ -75,6 +75,18 @@ fn what_is_wrong_with_a_source_is_told_at_its_place() {
             "redis_set.poll_interval: must be at least",
         ),
         ("{ redis_set: { urls: ['redis://h'], key: a, database: 1 } }", "only database 0"),
+        (
+            "{ kubernetes: { service: 'a&b', port: grpc, plaintext: true } }",
+            "kubernetes.service: expected a name",
+        ),
+        (
+            "{ kubernetes: { service: a, port: '', plaintext: true } }",
+            "kubernetes.port: expected the name",
+        ),
+        (
+            "{ kubernetes: { service: a, port: b, plaintext: true, tls: {} } }",
+            "kubernetes.tls: plain",
+        ),
         ("{ zookeeper: { servers: [], path: /a } }", "zookeeper.servers: no servers"),
         (
             "{ zookeeper: { servers: ['grpc://z:1'], path: /a } }",

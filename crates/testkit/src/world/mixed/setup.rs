@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use narrows_gateway::balance::{Balanced, Policy, Rules};
 use narrows_gateway::endpoints::{Endpoints, Member};
 use narrows_gateway::filter::Chain;
+use narrows_gateway::outlier::Detection;
 use narrows_gateway::passthrough::Passthrough;
 use narrows_gateway::route::{Match, PathMatch};
 use narrows_gateway::snapshot::{
@@ -150,7 +151,7 @@ fn upstream(place: &Place, model: &Upstream, old: Option<&Upstream>) -> Upstream
         name: place.name.into(),
         protocol: Protocol { speaks: place.speaks, tls: None },
         tls: model.tls.clone(),
-        targets: Targets::Balanced(balanced(place, old)),
+        targets: Targets::Balanced(Box::new(balanced(place, old))),
         transcoding,
         h2: model.h2.clone(),
         h1: model.h1.clone(),
@@ -174,7 +175,8 @@ fn balanced(place: &Place, old: Option<&Upstream>) -> Balanced {
         _ => Endpoints::following(&Endpoints::new(1), members, Time::ZERO),
     };
     let (endpoints, policy) = (Arc::new(endpoints), Policy::RoundRobin);
-    Balanced { endpoints, policy, rules: Rules::default() }
+    let (rules, outliers) = (Rules::default(), Detection::default());
+    Balanced { endpoints, policy, rules, outliers, slow_start: None }
 }
 
 fn transcoding() -> &'static Arc<Transcoding> {

@@ -1,4 +1,4 @@
-//! How long to wait before a source is tried again: longer each time, and never as long as others do.
+//! How long to wait before a system is tried again: longer each time, and never as long as others do.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -11,17 +11,17 @@ const STEADY: Duration = Duration::from_secs(5);
 
 /// A pause that grows.
 #[derive(Debug)]
-pub(super) struct Pause(Duration);
+pub(crate) struct Pause(Duration);
 
 // === impl Pause ===
 
 impl Pause {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(PAUSES.0)
     }
 
     /// Waits after something that has worked for this long; short again if that was a while.
-    pub(super) async fn wait_after(&mut self, worked: Duration) {
+    pub(crate) async fn wait_after(&mut self, worked: Duration) {
         tokio::time::sleep(self.next_after(worked)).await;
     }
 

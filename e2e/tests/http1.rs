@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use narrows_e2e::frames::{DATA, FrameClient, HEADERS, RST_STREAM};
+use narrows_e2e::frames::{DATA, FrameClient, HEADERS, RST_STREAM, WINDOW_UPDATE};
 use narrows_e2e::strict::{NoReply, read_reply};
 use narrows_e2e::web::{self, Protocol, Web, connect, curl, curl_with, say};
 use narrows_testkit::process::{Process, Scratch};
@@ -227,7 +227,8 @@ fn a_reply_that_comes_before_the_upload_ends_reaches_the_client() {
             frame.kind == RST_STREAM && frame.payload == [0; 4]
         });
         kinds.dedup();
-        assert_eq!(kinds, [HEADERS, DATA, RST_STREAM]);
+        // For a while the client may still send, so that one that does not look up gets the reply all the same.
+        assert_eq!(kinds, [HEADERS, DATA, WINDOW_UPDATE, RST_STREAM]);
     }
 }
 

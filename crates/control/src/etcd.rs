@@ -2,7 +2,7 @@
 //!
 //! gRPC and not its JSON gateway: a watch there is a stream that can be told from a server that has gone silent, and
 //! other servers than etcd itself speak it too. The messages are written by hand (`messages.rs`), since few are
-//! needed. A [`Client`] is bound to one server; whoever uses it goes on to the next after an error.
+//! needed. A `Client` is bound to one server; whoever uses it goes on to the next after an error.
 
 mod messages;
 

@@ -1,7 +1,7 @@
 //! Active checks: asks the nodes of upstreams whether they are well.
 //!
 //! A task for each node asks over connections of its own, so that a check says nothing of the connections of calls
-//! and takes nothing from them. What comes of it is noted in the [`Endpoint`], which workers read. A node is in
+//! and takes nothing from them. What comes of it is noted in the `Endpoint`, which workers read. A node is in
 //! service until checks have failed, unless the configuration says otherwise. A reload that does not concern a check
 //! does not touch it. `follow.rs` starts and ends the tasks, `node.rs` is one of them, `probe.rs` what it asks,
 //! `board.rs` what is known of them all. See `outlier.rs` of the data plane for nodes that fail calls.

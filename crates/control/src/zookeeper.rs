@@ -3,7 +3,7 @@
 //! The protocol is small and has not changed in a decade; the crates for it bring a runtime of their own. `wire.rs` is
 //! its encoding, `session.rs` a session on one connection. Whoever uses a session opens a new one after any error:
 //! what was watched is read anew then, so nothing has to be carried over, but for the session itself where
-//! ephemeral nodes hang on it ([`Identity`]).
+//! ephemeral nodes hang on it (`Identity`).
 
 mod session;
 mod wire;

@@ -1,7 +1,7 @@
 //! What an upstream is written as: a set of nodes and how they are reached.
 //!
-//! Only what the data plane can do is accepted: a protocol or a way to balance that comes later is
-//! an error here until then. See `compile/upstreams.rs` for what becomes of it.
+//! Ways to balance, sessions, discovery, checks, and retries have files of their own beside this one. See
+//! `compile/upstreams.rs` for what becomes of it.
 
 use std::collections::BTreeMap;
 
@@ -151,7 +151,7 @@ pub struct UpstreamTls {
     pub insecure_skip_verify: bool,
 }
 
-/// A node of a fixed list: an address alone, or with a weight.
+/// A node of `endpoints`: an address alone, or with a weight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EndpointConfig {

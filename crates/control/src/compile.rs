@@ -50,13 +50,9 @@ use crate::reflection::refresh::Refresh;
 use crate::register::RegisterOptions;
 use report::Report;
 
-/// A configuration that can be used.
-#[derive(Debug)]
-pub struct Compiled {
-    /// What workers use.
-    pub snapshot: Snapshot,
-    /// What somebody should look at.
-    pub warnings: Vec<Fault>,
+/// What the control plane does as long as a configuration is in force.
+#[derive(Debug, Clone, Default)]
+pub struct Duties {
     /// Certificates that change without a reload.
     pub watches: Vec<Arc<Watch>>,
     /// Descriptors that change without a reload.
@@ -69,6 +65,17 @@ pub struct Compiled {
     pub discovered: Vec<Wanted>,
     /// Where the gateway registers itself.
     pub register: Option<RegisterOptions>,
+}
+
+/// A configuration that can be used.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What workers use.
+    pub snapshot: Snapshot,
+    /// What somebody should look at.
+    pub warnings: Vec<Fault>,
+    /// What the control plane does for it.
+    pub duties: Duties,
     /// What the next compilation carries over.
     pub next: Previous,
 }
@@ -104,24 +111,10 @@ pub fn compile(
         None => AccessLog::Off,
         Some(log) => AccessLog::On { interval: log.interval.duration().unwrap_or(Duration::ZERO) },
     };
-    let watches = std::mem::take(&mut next.watches);
-    let descriptors = std::mem::take(&mut next.descriptors);
-    let refreshes = std::mem::take(&mut next.refreshes);
-    let checks = std::mem::take(&mut next.checks);
-    let discovered = std::mem::take(&mut next.discovered);
+    let duties = Duties { register, ..std::mem::take(&mut next.duties) };
     let snapshot = Snapshot { hash: loaded.hash, listeners, router, upstreams, access_log };
     let warnings = report.into_faults();
-    Ok(Compiled {
-        snapshot,
-        warnings,
-        watches,
-        descriptors,
-        refreshes,
-        checks,
-        discovered,
-        register,
-        next,
-    })
+    Ok(Compiled { snapshot, warnings, duties, next })
 }
 
 /// The configuration of a draft, or every fault in it.

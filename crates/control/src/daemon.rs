@@ -121,7 +121,7 @@ impl Daemon {
         let (current, previous) =
             load::build(loaded, previous, stores.clone()).await.map_err(StartError::Config)?;
         let discovery = Discovery::new(state_directory(&current.loaded.config));
-        discovery.follow(&current.discovered).await;
+        discovery.follow(&current.duties.discovered).await;
         let (jobs, queue) = jobs::channel(QUEUED_JOBS_MAX);
         let (port, failures) = Port::new(jobs, workers);
         let port = between(Arc::new(port));
@@ -138,7 +138,7 @@ impl Daemon {
         let refreshes = tokio::spawn(refreshes::follow(shared.clone()));
         let nodes = tokio::spawn(nodes::follow(shared.clone()));
         let source = shared.clone();
-        let current = move || source.current().checks.clone();
+        let current = move || source.current().duties.checks.clone();
         let checks = tokio::spawn(health::follow(shared.health.clone(), current));
         let mut daemon = Self {
             shared,
@@ -298,7 +298,7 @@ impl Daemon {
         let before = self.shared.current();
         self.previous = previous;
         // Before the workers see upstreams whose nodes are not known yet.
-        self.shared.discovery.follow(&current.discovered).await;
+        self.shared.discovery.follow(&current.duties.discovered).await;
         self.shared.handle.apply(&current.snapshot);
         if let Some(log) = &self.log {
             log.apply(load::access_log(&current));
@@ -314,7 +314,7 @@ impl Daemon {
     }
 
     async fn register(&self) {
-        self.shared.register.follow(self.shared.current().register.as_ref()).await;
+        self.shared.register.follow(self.shared.current().duties.register.as_ref()).await;
     }
 
     /// Waits for the workers and writes what is left of the log. The admin listener goes last.

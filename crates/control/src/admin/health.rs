@@ -65,7 +65,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             snapshot: &current.snapshot,
             workers: &shared.workers,
             connections: &connections,
-            refreshes: &current.refreshes,
+            refreshes: &current.duties.refreshes,
             health: &shared.health,
             discovered: &shared.discovery.status(),
             condition: shared.condition(),

@@ -14,12 +14,11 @@ use narrows_gateway::snapshot::ClientTls;
 use narrows_gateway::stats::{FilterStats, ListenerStats, RouteStats, UpstreamStats};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 
-use super::tls::{AlpnList, Watch};
-use super::transcode::DescriptorWatch;
+use super::Duties;
+use super::tls::AlpnList;
 use crate::config::UpstreamTls;
 use crate::discovery::{SourceOptions, Wanted};
-use crate::health::Checks;
-use crate::reflection::refresh::{Memory, Refresh};
+use crate::reflection::refresh::Memory;
 
 /// What is carried over from one compilation to the next.
 #[derive(Debug, Clone)]
@@ -36,15 +35,8 @@ pub struct Previous {
     sessions: BTreeMap<SessionScope, Sessions>,
     clients: Vec<(ClientScope, Arc<ClientTls>)>,
     memories: BTreeMap<String, Arc<Memory>>,
-    /// Noted while listeners are compiled; not carried over.
-    pub(super) watches: Vec<Arc<Watch>>,
-    /// Noted while upstreams are compiled; not carried over.
-    pub(super) descriptors: Vec<Arc<DescriptorWatch>>,
-    /// Noted while upstreams are compiled; not carried over.
-    pub(super) refreshes: Vec<Arc<Refresh>>,
-    /// Noted while upstreams are compiled; not carried over.
-    pub(super) checks: Vec<Arc<Checks>>,
-    pub(super) discovered: Vec<Wanted>,
+    /// Noted while listeners and upstreams are compiled; not carried over.
+    pub(super) duties: Duties,
 }
 
 /// What TLS towards nodes is made from.
@@ -95,11 +87,7 @@ impl Previous {
             sessions: BTreeMap::new(),
             clients: Vec::new(),
             memories: BTreeMap::new(),
-            watches: Vec::new(),
-            descriptors: Vec::new(),
-            refreshes: Vec::new(),
-            checks: Vec::new(),
-            discovered: Vec::new(),
+            duties: Duties::default(),
         }
     }
 
@@ -185,7 +173,7 @@ impl Previous {
         endpoints.begin_with(initial);
         next.endpoints.insert(upstream.to_owned(), endpoints.clone());
         let wanted = Wanted { upstream: upstream.into(), endpoints: endpoints.clone(), sources };
-        next.discovered.push(wanted);
+        next.duties.discovered.push(wanted);
         endpoints
     }
 

@@ -67,7 +67,7 @@ pub(super) fn compile(
                 transcoding.replace(methods);
                 let target = transcoding.clone();
                 let watch = DescriptorWatch::new(asked.name, config, options, target, files);
-                next.descriptors.push(Arc::new(watch));
+                next.duties.descriptors.push(Arc::new(watch));
             }
             Err(faults) => tell(&path, key, config, &faults, report),
         },
@@ -77,7 +77,7 @@ pub(super) fn compile(
             let interval = reflection.interval.0;
             let target = transcoding.clone();
             let refresh = Refresh::new(asked.name, interval, options, nodes, (target, memory));
-            next.refreshes.push(Arc::new(refresh));
+            next.duties.refreshes.push(Arc::new(refresh));
         }
     }
     Some(transcoding)

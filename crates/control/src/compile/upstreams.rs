@@ -171,14 +171,18 @@ pub(super) fn finish(
                 let members = (members, health::initial(config));
                 let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.endpoints(&plan.name, members, next);
-                next.checks.extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
+                next.duties
+                    .checks
+                    .extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
                 Targets::Balanced(Box::new(balanced(config, endpoints, policy, rules)))
             }
             PlannedTargets::Discovered { sources, policy, rules, sticky } => {
                 let sources = (sources, health::initial(config));
                 let rules = Rules { sticky: sticky.map(|plan| plan.finish(stores)), ..rules };
                 let endpoints = previous.discovered(&plan.name, sources, next);
-                next.checks.extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
+                next.duties
+                    .checks
+                    .extend(health::checks(&plan.name, config, &plan.tls, &endpoints));
                 Targets::Balanced(Box::new(balanced(config, endpoints, policy, rules)))
             }
             PlannedTargets::Asked(networks) => Targets::Asked(networks),

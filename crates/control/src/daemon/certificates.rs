@@ -21,14 +21,14 @@ pub(super) async fn watch(shared: Arc<Shared>) {
     loop {
         turns.tick().await;
         let current = shared.current();
-        if current.watches.is_empty() && current.descriptors.is_empty() {
+        if current.duties.watches.is_empty() && current.duties.descriptors.is_empty() {
             continue;
         }
         let look = move || {
             let certificates: Vec<Look> =
-                current.watches.iter().map(|watch| watch.look()).collect();
+                current.duties.watches.iter().map(|watch| watch.look()).collect();
             let descriptors: Vec<Look> =
-                current.descriptors.iter().map(|watch| watch.look()).collect();
+                current.duties.descriptors.iter().map(|watch| watch.look()).collect();
             (certificates, descriptors)
         };
         match tokio::task::spawn_blocking(look).await {

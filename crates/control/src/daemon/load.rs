@@ -11,12 +11,8 @@ use serde::Serialize;
 
 use super::open::OpenStores;
 use crate::access_log::{Destination, Format, Settings};
-use crate::compile::{self, Compiled, DescriptorWatch, Previous, Watch, compile};
+use crate::compile::{self, Compiled, Duties, Previous, compile};
 use crate::config::{AccessFormat, Fault, Loaded, LogPath};
-use crate::discovery::Wanted;
-use crate::health::Checks;
-use crate::reflection::refresh::Refresh;
-use crate::register::RegisterOptions;
 use crate::stores::Stores;
 
 /// The configuration in force.
@@ -28,18 +24,8 @@ pub struct Current {
     pub snapshot: Arc<Snapshot>,
     /// What somebody should look at.
     pub warnings: Vec<Fault>,
-    /// Certificates that change without a reload.
-    pub watches: Vec<Arc<Watch>>,
-    /// Descriptors that change without a reload.
-    pub descriptors: Vec<Arc<DescriptorWatch>>,
-    /// Nodes that are asked for their methods.
-    pub refreshes: Vec<Arc<Refresh>>,
-    /// Nodes that are asked whether they are well.
-    pub checks: Vec<Arc<Checks>>,
-    /// Upstreams whose nodes come from elsewhere.
-    pub discovered: Vec<Wanted>,
-    /// Where the gateway registers itself.
-    pub register: Option<RegisterOptions>,
+    /// What the control plane does for it.
+    pub duties: Duties,
     /// When it was loaded, since 1970-01-01 UTC.
     pub loaded_at: Duration,
 }
@@ -75,32 +61,11 @@ pub(super) async fn build(
     // An embedded store with millions of keys takes seconds to read, certificates come from disks.
     let task = tokio::task::spawn_blocking(move || {
         let compiled = compile(&loaded, &previous, &mut OpenStores(&stores))?;
-        let Compiled {
-            snapshot,
-            warnings,
-            watches,
-            descriptors,
-            refreshes,
-            checks,
-            discovered,
-            register,
-            next,
-        } = compiled;
+        let Compiled { snapshot, warnings, duties, next } = compiled;
         stores.retain(&in_use(&snapshot));
         let loaded_at = clock::unix(clock::now());
         let snapshot = Arc::new(snapshot);
-        let current = Current {
-            loaded,
-            snapshot,
-            warnings,
-            watches,
-            descriptors,
-            refreshes,
-            checks,
-            discovered,
-            register,
-            loaded_at,
-        };
+        let current = Current { loaded, snapshot, warnings, duties, loaded_at };
         Ok((current, next))
     });
     finished(task.await)

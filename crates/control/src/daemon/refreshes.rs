@@ -13,7 +13,7 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     loop {
         // Dropped at the next change, which ends what goes on.
         let mut tasks = JoinSet::new();
-        for refresh in &shared.current().refreshes {
+        for refresh in &shared.current().duties.refreshes {
             let refresh = refresh.clone();
             tasks.spawn(async move { refresh.run().await });
         }

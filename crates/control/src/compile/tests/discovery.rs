@@ -15,7 +15,7 @@ fn sources_become_what_is_followed() {
         "[{ file: { path: nodes.yaml }, hold: 5s }, { zookeeper: { servers: ['z:2181'], path: /a/ } }]",
     );
     let compiled = compiled(&text);
-    let [wanted] = compiled.discovered.as_slice() else { panic!("one upstream") };
+    let [wanted] = compiled.duties.discovered.as_slice() else { panic!("one upstream") };
     assert_eq!(&*wanted.upstream, "fixed");
     let places: Vec<_> =
         wanted.sources.iter().map(|s| (s.place.kind(), s.place.to_string())).collect();
@@ -33,13 +33,16 @@ fn the_same_sources_fill_the_same_set_after_a_reload() {
     let first = compiled(&text);
     let loaded = parse(Path::new("c.yaml"), &text, &|_| None).expect("a good file");
     let second = compile(&loaded, &first.next, &mut DryStores).expect("a good configuration");
-    assert!(Arc::ptr_eq(&first.discovered[0].endpoints, &second.discovered[0].endpoints));
-    assert_eq!(first.discovered[0].sources, second.discovered[0].sources);
+    assert!(Arc::ptr_eq(
+        &first.duties.discovered[0].endpoints,
+        &second.duties.discovered[0].endpoints
+    ));
+    assert_eq!(first.duties.discovered[0].sources, second.duties.discovered[0].sources);
     let other = text.replace("/a/", "/b/");
     let loaded = parse(Path::new("c.yaml"), &other, &|_| None).expect("a good file");
     let third = compile(&loaded, &second.next, &mut DryStores).expect("a good configuration");
-    assert_ne!(first.discovered[0].sources, third.discovered[0].sources);
-    assert!(matches!(third.discovered[0].sources[0].place, Place::Etcd(_)));
+    assert_ne!(first.duties.discovered[0].sources, third.duties.discovered[0].sources);
+    assert!(matches!(third.duties.discovered[0].sources[0].place, Place::Etcd(_)));
 }
 
 #[test]
@@ -50,7 +53,7 @@ fn tls_is_the_same_as_long_as_its_files_are() {
     let first = compiled(&text);
     let loaded = parse(Path::new("c.yaml"), &text, &|_| None).expect("a good file");
     let second = compile(&loaded, &first.next, &mut DryStores).expect("a good configuration");
-    assert_eq!(first.discovered[0].sources, second.discovered[0].sources);
+    assert_eq!(first.duties.discovered[0].sources, second.duties.discovered[0].sources);
 }
 
 #[test]

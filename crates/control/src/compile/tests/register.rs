@@ -23,9 +23,9 @@ fn an_entry_is_named_by_the_address() {
         ),
     ] {
         let compiled = compiled(&with(register));
-        assert_eq!(compiled.register.expect("an entry").to_string(), place);
+        assert_eq!(compiled.duties.register.expect("an entry").to_string(), place);
     }
-    assert_eq!(compiled(GOOD).register, None);
+    assert_eq!(compiled(GOOD).duties.register, None);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn files_that_change_are_taken_and_bad_ones_leave_the_methods_before() {
         "syntax = \"proto3\";\nimport public \"google/protobuf/empty.proto\";\n",
     );
     let compiled = compile_in(&place, "protos: { files: [a.proto] }").expect("no fault");
-    let [watch] = &compiled.descriptors[..] else { panic!("files are watched") };
+    let [watch] = &compiled.duties.descriptors[..] else { panic!("files are watched") };
     let transcoding = compiled.snapshot.upstreams[0].transcoding.as_ref().expect("it takes JSON");
     let bindings = || transcoding.methods().expect("read at once").transcoder.bindings().count();
     // A change is taken when two looks saw the same.
@@ -68,7 +68,7 @@ fn files_that_change_are_taken_and_bad_ones_leave_the_methods_before() {
 fn nodes_are_asked_where_they_are_to_tell_their_methods() {
     let place = Scratch::new("transcode");
     let compiled = compile_in(&place, "reflection: { interval: 1s }").expect("no fault");
-    let [refresh] = compiled.refreshes.as_slice() else { panic!("one upstream") };
+    let [refresh] = compiled.duties.refreshes.as_slice() else { panic!("one upstream") };
     assert_eq!(refresh.upstream(), "u");
     let transcoding = compiled.snapshot.upstreams[0].transcoding.as_ref().expect("it takes JSON");
     assert!(transcoding.methods().is_none());

@@ -94,7 +94,7 @@ fn certificates(
     if config.watch.unwrap_or(is_directory) {
         let served = (certificates.clone(), found.certificates);
         let watch = Watch::new(name.clone(), source, fingerprint, served);
-        next.watches.push(Arc::new(watch));
+        next.duties.watches.push(Arc::new(watch));
     }
     Some(certificates)
 }

@@ -66,7 +66,7 @@ fn a_change_is_taken_when_it_has_settled() {
     let world = World::new();
     world.put("one", &["one.test"]);
     let compiled = world.load(TLS).expect("valid");
-    let [watch] = &compiled.watches[..] else { panic!("a directory is watched") };
+    let [watch] = &compiled.duties.watches[..] else { panic!("a directory is watched") };
     assert_eq!(watch.look(), Look::Same);
     let before = world.served(&compiled, "one.test");
     world.put("one", &["one.test"]);
@@ -90,7 +90,7 @@ fn what_is_half_written_leaves_the_one_before_in_force() {
     world.put("one", &["one.test"]);
     world.put("two", &["two.test"]);
     let compiled = world.load(TLS).expect("valid");
-    let [watch] = &compiled.watches[..] else { panic!("a directory is watched") };
+    let [watch] = &compiled.duties.watches[..] else { panic!("a directory is watched") };
     let before = world.served(&compiled, "one.test");
     // The certificate came, its key did not; and another pair is whole.
     let old_key = std::fs::read(world.path().join("one.key")).expect("there");
@@ -112,7 +112,7 @@ fn a_directory_that_is_gone_leaves_all_in_force() {
     let world = World::new();
     world.put("one", &["one.test"]);
     let compiled = world.load(TLS).expect("valid");
-    let [watch] = &compiled.watches[..] else { panic!("a directory is watched") };
+    let [watch] = &compiled.duties.watches[..] else { panic!("a directory is watched") };
     let before = world.served(&compiled, "one.test");
     std::fs::rename(world.path(), world.files.0.path().join("away")).expect("moved");
     assert_eq!(settled(watch), Look::Refused);
@@ -126,10 +126,10 @@ fn files_that_are_named_are_watched_if_that_is_wanted() {
     let world = World::new();
     world.put("one", &["one.test"]);
     let named = "certificate: certs/one.crt, private_key: certs/one.key";
-    assert!(world.load(named).expect("valid").watches.is_empty());
-    assert!(world.load(&format!("{TLS}, watch: false")).expect("valid").watches.is_empty());
+    assert!(world.load(named).expect("valid").duties.watches.is_empty());
+    assert!(world.load(&format!("{TLS}, watch: false")).expect("valid").duties.watches.is_empty());
     let compiled = world.load(&format!("{named}, watch: true")).expect("valid");
-    let [watch] = &compiled.watches[..] else { panic!("it is watched") };
+    let [watch] = &compiled.duties.watches[..] else { panic!("it is watched") };
     world.put("one", &["one.test"]);
     assert_eq!(settled(watch), Look::Taken);
     assert!(world.serves(&compiled, "one.test", "one"));
